@@ -1,0 +1,46 @@
+# Each target sets up what it needs in .venv; only Python 3.10 to 3.13 and make have to be there.
+
+FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
+PORT ?= 8080
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint sandbox clean
+.DELETE_ON_ERROR:
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: .venv/installed ## Sync the sample market twice: no key, no network
+	@$(BIN)/python demo/demo.py
+
+test: lint ## Lint, then run the unit and integration tests
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-tests ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+sandbox: .venv/installed-tests ## Serve the vendors' APIs on a local port (PORT=8080)
+	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
+
+clean: ## Remove what the other targets made
+	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/installed: setup.py pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is needed (make PYTHON=/path/to/python)" >&2; exit 1; }
+	@$(PYTHON) -c '$(FITS)' || { echo "$(PYTHON) is not Python 3.10 to 3.13" >&2; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install --editable .
+	@touch $@
+
+.venv/installed-tests: .venv/installed
+	@echo "Adding the test tools ..."
+	@$(PIP) install --editable '.[tests]'
+	@touch $@

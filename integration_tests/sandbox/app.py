@@ -1,0 +1,164 @@
+"""The sandbox: one HTTP server for all its vendors, in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from threading import Thread
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import pendulum
+from flask import Flask, Response, g, request
+from pendulum import DateTime
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from integration_tests.sandbox import iex, massive, tiingo
+from integration_tests.sandbox.book import Book
+from integration_tests.sandbox.control import control
+from integration_tests.sandbox.faults import PAGE, SPOILED, Fault, Faults, can_fail
+from integration_tests.sandbox.vendor import Vendor, answer
+from source_stock_prices.market import Trade
+from source_stock_prices.sessions import today
+
+VENDORS: dict[str, Vendor] = {module.vendor.name: module.vendor for module in (massive, tiingo, iex)}
+
+UNIVERSE = (
+    "AAPL ABBV ADBE AMD AMZN AVGO BAC BF.B BRK.B COST CRM CSCO CVX DIS GOOGL HD IBM INTC JNJ JPM KIMpL KO META MSFT "
+    "NFLX NVDA PEP PG TSLA XOM"
+)
+
+
+class Asked(NamedTuple):
+    """A request that came in. `path` is the vendor's own, without the name it is mounted under."""
+
+    vendor: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+
+
+class Sandbox:
+    """Serves every vendor at `base_url(name)` while entered.
+
+    `now` is the vendors' time (None: the real one), `universe` the tickers of answers for a whole market, `requests`
+    what was asked so far.
+    """
+
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.requests: list[Asked] = []
+        self.faults = Faults()
+        self.reset()
+        self._server = make_server(host, port, _app(self), threaded=True, request_handler=_Handler)
+        self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self.url = f"http://{host}:{self._server.server_port}"
+
+    def __enter__(self) -> Sandbox:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.faults.clear()
+        self._server.shutdown()
+        self._thread.join()
+
+    def base_url(self, vendor: str) -> str:
+        """The address of a vendor's API."""
+        return f"{self.url}/{VENDORS[vendor].name}"
+
+    @property
+    def time(self) -> DateTime:
+        """The moment at the vendors."""
+        return self.now or pendulum.now("UTC")
+
+    def reset(self) -> None:
+        """Back to the start: nothing asked, no faults, the market unedited, the real time."""
+        self.requests.clear()
+        self.faults.clear()
+        self.book = Book()
+        self.now: DateTime | None = None
+        self.universe = UNIVERSE.split()
+
+    def fail(self, kind: str, times: int = 1, vendor: str | None = None, ticker: str | None = None) -> None:
+        """Give the next `times` matching requests a fault, -1 all of them until the reset.
+
+        A vendor without a wording for the kind of fault never gets it; a kind that none asked for has is an error.
+        """
+        if not any(can_fail(VENDORS[name], kind) for name in ([vendor] if vendor else VENDORS)):
+            raise ValueError(f"no {kind!r} fault at {vendor or 'any vendor'}")
+        self.faults.add(Fault(kind, times, vendor, ticker))
+
+    def hide(self, ticker: str, day: date) -> None:
+        """Let a bar arrive late: nobody serves it until it is shown."""
+        self.book.hide(ticker, day)
+
+    def show(self, ticker: str, day: date) -> None:
+        """Let a hidden bar arrive."""
+        self.book.show(ticker, day)
+
+    def correct(self, ticker: str, day: date, **changes: float) -> None:
+        """Correct fields of a session's raw bar, such as `close`; high and low give way where they must."""
+        self.book.correct(ticker, day, **changes)
+
+    def split(self, ticker: str, day: date, factor: float) -> None:
+        """Split a ticker at a session's open: one share becomes `factor` shares."""
+        self.book.split(ticker, day, factor)
+
+    def truth(
+        self, tickers: Iterable[str], start: date, end: date, adjustment: str = "raw"
+    ) -> dict[tuple[str, date], Trade]:
+        """What happened in a window, edits included: also bars that are hidden or not yet published, until today."""
+        as_of = today(self.time)
+        return {
+            (ticker, trade.date): trade
+            for ticker in tickers
+            for trade in self.book.trades(ticker, start, end, adjustment, as_of)
+        }
+
+
+class _Handler(WSGIRequestHandler):
+    """Quiet, dates its answers by the sandbox's time, and closes a connection that a fault cut."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        sandbox: Sandbox = self.server.app.extensions["sandbox"]  # type: ignore[attr-defined]
+        return super().date_time_string(sandbox.time.timestamp())
+
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        self.close_connection = True
+
+
+def _app(sandbox: Sandbox) -> Flask:
+    app = Flask(__name__, static_folder=None)
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # the server closes the connection on a ConnectionError
+    app.extensions["sandbox"] = sandbox
+    app.before_request(lambda: _arrive(sandbox))
+    app.after_request(_spoil)
+    for vendor in VENDORS.values():
+        app.register_blueprint(vendor)
+    app.register_blueprint(control)
+    app.add_url_rule("/foreign/<path:path>", view_func=lambda path: answer(PAGE.format(title="Please sign in")))
+    return app
+
+
+def _arrive(sandbox: Sandbox) -> Response | None:
+    """Record a vendor's request, and answer in its place when it gets a fault."""
+    name, _, path = request.path[1:].partition("/")
+    if name == control.name:
+        return None
+    sandbox.requests.append(Asked(name, f"/{path}", request.args.to_dict(), dict(request.headers)))
+    vendor = VENDORS.get(name)
+    kind = sandbox.faults.take(vendor) if vendor else None
+    if vendor is None or kind is None:
+        return None
+    g.fault = kind
+    return sandbox.faults.before(vendor, kind)
+
+
+def _spoil(response: Response) -> Response:
+    spoil = SPOILED.get(g.get("fault", ""))
+    return spoil(response) if spoil else response

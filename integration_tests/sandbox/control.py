@@ -1,0 +1,43 @@
+"""The sandbox's own endpoints, for those who use it from another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pendulum
+from flask import Blueprint, Response, request
+
+from integration_tests.sandbox.vendor import answer, sandbox
+from source_stock_prices.sessions import ZONE
+
+control = Blueprint("_sandbox", __name__, url_prefix="/_sandbox")
+
+
+@control.get("/requests")
+def requests() -> Response:
+    """What was asked so far."""
+    return answer([asked._asdict() for asked in sandbox().requests])
+
+
+@control.post("/now")
+def now() -> Response:
+    """Set the vendors' time, in New York where it names no zone: {"now": "2026-11-20T18:00"}; null for the real one."""
+    return _do(lambda now: setattr(sandbox(), "now", now and pendulum.parse(now, tz=ZONE)))
+
+
+@control.post("/<any(reset, fail, hide, show, correct, split):method>")
+def call(method: str) -> Response:
+    """Call the sandbox's method of that name with the fields of a JSON object."""
+    return _do(getattr(sandbox(), method))
+
+
+def _do(command: Callable[..., None]) -> Response:
+    arguments = request.get_json(silent=True) or {}
+    try:
+        if "day" in arguments:
+            arguments["day"] = date.fromisoformat(arguments["day"])
+        command(**arguments)
+    except (KeyError, TypeError, ValueError) as error:
+        return answer({"error": str(error)}, 400)
+    return answer({})

@@ -1,0 +1,234 @@
+"""Massive, formerly Polygon.io. Shapes: https://massive.com/docs/rest/stocks/aggregates/custom-bars"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import orjson
+from flask import Response, abort, g, request
+
+from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after, sandbox
+from source_stock_prices.market import Trade
+from source_stock_prices.sessions import ZONE
+
+HOST = "https://api.massive.com"
+"""The host in every `next_url`, whichever host was asked."""
+
+START, CLOSE = time(0), time(16)
+FRACTIONS_SINCE = date(2026, 2, 1)
+
+
+def _request_id() -> str:
+    return str(g.setdefault("request_id", uuid4().hex))
+
+
+def _error(status: int, said: str) -> Response:
+    return answer({"status": "ERROR", "request_id": _request_id(), "error": said}, status)
+
+
+def _message(status: int, kind: str, said: str) -> Response:
+    return answer({"status": kind, "request_id": _request_id(), "message": said}, status)
+
+
+UPGRADE = "Please upgrade your plan at https://polygon.io/pricing"
+REFUSALS = {
+    "no-key": partial(_error, 401, "API Key was not provided"),
+    "bad-key": partial(_error, 401, "Unknown API Key"),
+    "throttle": partial(
+        _error,
+        429,
+        "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue. "
+        "https://polygon.io/pricing",
+    ),
+    "plan": partial(_message, 403, "NOT_AUTHORIZED", f"You are not entitled to this data. {UPGRADE}"),
+    "today": partial(
+        _message, 403, "NOT_AUTHORIZED", f"Attempted to request today's data before end of day. {UPGRADE}"
+    ),
+    "timeframe": partial(_message, 403, "NOT_AUTHORIZED", f"Your plan doesn't include this data timeframe. {UPGRADE}"),
+    "unknown-ticker": partial(_message, 404, "NOT_FOUND", "Ticker not found."),
+}
+
+
+def _market_ticker(spelling: str) -> str | None:
+    # Case matters: a small p marks a preferred share (KIMpL).
+    return spelling if re.fullmatch(r"[A-Z0-9]+(p[A-Z]?)?(\.[A-Z]+)?", spelling) else None
+
+
+vendor = Vendor(
+    "massive",
+    hours=Hours(final=time(16, 15), partial=time(9, 30)),
+    key=lambda: key_after("Bearer") or request.args.get("apiKey", ""),
+    refusals=REFUSALS,
+    market_ticker=_market_ticker,
+)
+
+
+@vendor.after_request
+def _stamp(response: Response) -> Response:
+    response.headers["X-Request-Id"] = _request_id()
+    return response
+
+
+@vendor.get("/v2/aggs/ticker/<ticker>/range/1/day/<start>/<end>")
+def ticker_bars(ticker: str, start: str, end: str) -> Response:
+    """One ticker's bars in a window, timed by the start of the day in New York."""
+    asked = _asked()
+    first, last = _window(start, end)
+    trades = vendor.bars(ticker, first, last, _adjustment(asked))
+    descending = asked.get("sort") == "desc"
+    if descending:
+        trades.reverse()
+    limit = _limit(asked, default=5000, most=50_000)
+    page, rest = trades[:limit], trades[limit:]
+    # No bars: no `results`, not even an empty list.
+    results = {"results": [_row(trade, START) for trade in page]} if page else {}
+    body = {"ticker": ticker, **_envelope(len(page), asked, results)}
+    if rest:
+        onward = _epoch_ms(rest[0].date, START)
+        window = f"{start}/{onward}" if descending else f"{onward}/{end}"
+        body["next_url"] = _link(f"/v2/aggs/ticker/{quote(ticker)}/range/1/day/{window}", asked)
+    return answer(body)
+
+
+@vendor.get("/v2/aggs/grouped/locale/us/market/stocks/<day>")
+def market_bars(day: str) -> Response:
+    """One session of every ticker, timed by the close. Days without a session have an empty list."""
+    asked = _asked()
+    first, _ = _window(day, day)
+    rows = [
+        {"T": ticker, **_row(trade, CLOSE)}
+        for ticker in sandbox().universe
+        for trade in vendor.bars(ticker, first, first, _adjustment(asked))
+    ]
+    return answer(_envelope(len(rows), asked, {"results": rows}))
+
+
+@vendor.get("/v3/reference/tickers/<ticker>")
+def ticker_reference(ticker: str) -> Response:
+    """One ticker's reference data."""
+    if not vendor.listed(ticker):
+        return REFUSALS["unknown-ticker"]()
+    return answer({"request_id": _request_id(), "results": _reference(ticker), "status": "OK"})
+
+
+@vendor.get("/v3/reference/tickers")
+def ticker_references() -> Response:
+    """The tickers of the market by name, in pages."""
+    asked = _asked()
+    names = sorted(sandbox().universe, reverse=asked.get("order") == "desc")
+    names = [name for name in names if asked.get("ticker", name) == name and asked.get("active", "true") == "true"]
+    offset, limit = int(asked.get("ap", "0")), _limit(asked, default=100, most=1000)
+    page = names[offset : offset + limit]
+    results = [_reference(name) for name in page]
+    body = {"results": results, "status": "OK", "request_id": _request_id(), "count": len(page)}
+    if names[offset + limit :]:
+        body["next_url"] = _link("/v3/reference/tickers", {**asked, "ap": str(offset + limit)})
+    return answer(body)
+
+
+def _asked() -> dict[str, str]:
+    """The request's parameters, which on later pages are in the cursor. The key is never one of them."""
+    cursor = request.args.get("cursor")
+    if cursor is None:
+        return {name: value for name, value in request.args.items() if name != "apiKey"}
+    try:
+        return dict(parse_qsl(urlsafe_b64decode(cursor + "==").decode()))
+    except ValueError:
+        abort(_error(400, "The 'cursor' parameter is invalid"))
+
+
+def _link(path: str, asked: Mapping[str, str]) -> str:
+    cursor = urlsafe_b64encode(urlencode(asked).encode()).decode().rstrip("=")
+    return f"{HOST}{path}?cursor={cursor}"
+
+
+def _adjustment(asked: Mapping[str, str]) -> str:
+    return "raw" if asked.get("adjusted") == "false" else "splits"
+
+
+def _limit(asked: Mapping[str, str], default: int, most: int) -> int:
+    text = asked.get("limit", str(default))
+    if not text.isdecimal() or int(text) == 0:
+        abort(_error(400, "The 'limit' parameter must be a positive number"))
+    return min(int(text), most)
+
+
+def _window(start: str, end: str) -> tuple[date, date]:
+    """The days of a window, if the plan includes them."""
+    first, last, today = _day(start, "from"), _day(end, "to"), vendor.now.date()
+    if last < first:
+        abort(_error(400, "The parameter 'to' cannot be a time that occurs before 'from'"))
+    if g.free and last >= today:
+        abort(REFUSALS["today"]())
+    if g.free and first < today.subtract(years=2):
+        abort(REFUSALS["timeframe"]())
+    return first, last
+
+
+def _day(text: str, name: str) -> date:
+    try:
+        if text.isdecimal():
+            return datetime.fromtimestamp(int(text) / 1000, ZoneInfo(ZONE)).date()
+        return date.fromisoformat(text)
+    except (ValueError, OverflowError):
+        abort(_error(400, f"Could not parse the time parameter: '{name}'. Use YYYY-MM-DD or Unix MS Timestamps"))
+
+
+def _epoch_ms(day: date, moment: time) -> int:
+    return int(datetime.combine(day, moment, ZoneInfo(ZONE)).timestamp()) * 1000
+
+
+def _envelope(count: int, asked: Mapping[str, str], results: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "queryCount": count,
+        "resultsCount": count,
+        "adjusted": _adjustment(asked) == "splits",
+        **results,
+        "status": "DELAYED" if g.free else "OK",
+        "request_id": _request_id(),
+        "count": count,
+    }
+
+
+def _row(trade: Trade, moment: time) -> dict[str, Any]:
+    volume = trade.volume + (0.679189 if trade.date >= FRACTIONS_SINCE else 0)
+    return {
+        "v": _shortest(volume),
+        "vw": trade.vwap,
+        "o": trade.open,
+        "c": trade.close,
+        "h": trade.high,
+        "l": trade.low,
+        "t": _epoch_ms(trade.date, moment),
+        "n": trade.trades,
+    }
+
+
+def _shortest(volume: float) -> orjson.Fragment:
+    # As recorded: "v":1.12117471e+08. Shorter numbers stay plain: "v":25933.6
+    digits = Decimal(repr(volume)).normalize()
+    mantissa, _, exponent = f"{digits:e}".partition("e")
+    return orjson.Fragment(f"{mantissa}e{int(exponent):+03d}" if volume >= 1e6 else f"{digits:f}")
+
+
+def _reference(ticker: str) -> dict[str, Any]:
+    return {
+        "ticker": ticker,
+        "name": f"{ticker} Synthetic Corp.",
+        "market": "stocks",
+        "locale": "us",
+        "primary_exchange": "XNYS",
+        "type": "CS",
+        "active": True,
+        "currency_name": "usd",
+        "last_updated_utc": f"{vendor.hours.last_final(vendor.now)}T00:00:00Z",
+    }

@@ -1,0 +1,129 @@
+"""What every vendor of the sandbox has: keys, publication hours, refusals, and a view of the market."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from flask import Blueprint, Response, current_app, g, request
+from pendulum import DateTime
+
+from source_stock_prices import market
+from source_stock_prices.market import Trade
+from source_stock_prices.sessions import ZONE
+
+if TYPE_CHECKING:
+    from integration_tests.sandbox.app import Sandbox
+
+KEY = "s4nd+b0x/k3y="
+FREE_KEY = "fr33+b0x/k3y="
+
+Refusal = Callable[[], Response]
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An HTTP answer: text as the HTML most vendors declare it to be, anything else as JSON in the order given."""
+    if isinstance(body, str):
+        return Response(body, status, headers, content_type="text/html; charset=utf-8")
+    return Response(orjson.dumps(body), status, headers, content_type="application/json")
+
+
+def sandbox() -> Sandbox:
+    """The sandbox that the current request came to."""
+    found: Sandbox = current_app.extensions["sandbox"]
+    return found
+
+
+def key_after(scheme: str) -> str:
+    """The key in the Authorization header after a scheme, empty without one."""
+    said, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key if said.lower() == scheme.lower() else ""
+
+
+def ticker_in_path() -> tuple[str, ...]:
+    """The tickers of a request for vendors that name one in the path."""
+    ticker = (request.view_args or {}).get("ticker")
+    return (ticker,) if ticker else ()
+
+
+class Hours(NamedTuple):
+    """When, in New York, a session's final bar is published, how many days later, and since when a partial one is."""
+
+    final: time
+    days_later: int = 0
+    partial: time | None = None
+
+    def last_final(self, now: DateTime) -> date:
+        """The latest day whose bar is published and final."""
+        return self._latest(now, self.final)
+
+    def last(self, now: DateTime) -> date:
+        """The latest day whose bar is published, be it partial."""
+        return self._latest(now, self.partial or self.final)
+
+    def _latest(self, now: DateTime, moment: time) -> date:
+        return now.date() - timedelta(days=self.days_later + (now.time() < moment))
+
+
+class Vendor(Blueprint):
+    """One vendor's API, mounted under its name.
+
+    `key` reads the key a request carries. `refusals` are the vendor's answers to the faults that have a wording of its
+    own; `no-key` and `bad-key` must be among them. `market_ticker` translates the vendor's spelling of a ticker, into
+    None where it is not one. `tickers` names those a request asks for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        hours: Hours,
+        key: Callable[[], str],
+        refusals: Mapping[str, Refusal],
+        market_ticker: Callable[[str], str | None],
+        tickers: Callable[[], Iterable[str]] = ticker_in_path,
+    ) -> None:
+        super().__init__(name, __name__, url_prefix=f"/{name}")
+        self.hours, self.key, self.refusals = hours, key, refusals
+        self.market_ticker, self.tickers = market_ticker, tickers
+        self.before_request(self._admit)
+
+    def _admit(self) -> Response | None:
+        key = self.key()
+        g.free = key == FREE_KEY
+        if key in (KEY, FREE_KEY):
+            return None
+        return self.refusals["bad-key" if key else "no-key"]()
+
+    @property
+    def now(self) -> DateTime:
+        """The moment, in New York."""
+        return sandbox().time.in_timezone(ZONE)
+
+    def asks_for(self, ticker: str) -> bool:
+        """Whether the current request asks for a ticker, in whichever spelling."""
+        return any(ticker in (spelling, self.market_ticker(spelling)) for spelling in self.tickers())
+
+    def listed(self, spelling: str) -> str | None:
+        """The market's name of a ticker in this vendor's spelling, None when the vendor does not know it."""
+        ticker = self.market_ticker(spelling)
+        return ticker if ticker and market.is_listed(ticker) else None
+
+    def bars(self, spelling: str, start: date, end: date, adjustment: str) -> list[Trade]:
+        """The published bars of a ticker, ascending; none of an unknown one."""
+        ticker, now, book = self.listed(spelling), self.now, sandbox().book
+        if ticker is None:
+            return []
+        last, final = self.hours.last(now), self.hours.last_final(now)
+        trades = book.trades(ticker, start, min(end, last), adjustment, as_of=now.date())
+        published = (trade for trade in trades if not book.is_hidden(ticker, trade.date))
+        return [trade if trade.date <= final else _partial(trade) for trade in published]
+
+
+def _partial(trade: Trade) -> Trade:
+    """A session that has hardly begun: every price is the first one."""
+    first = trade.open
+    volume = round(trade.volume / 3)
+    return trade._replace(high=first, low=first, close=first, vwap=first, volume=volume, trades=trade.trades // 3)

@@ -1,0 +1,105 @@
+"""What a sync does when the vendor or the network fails: it recovers whole, or it says so and keeps its state."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from integration_tests.front_door import as_message, read, table
+from integration_tests.sandbox import Sandbox
+from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of
+from source_stock_prices import stream
+
+TICKERS = ["AAPL", "MSFT", "GOOG"]
+
+PASSING = ["throttle", "throttle-retry-after", "500", "503-html", "timeout", "cut", "cut-body"]
+LASTING = {
+    "throttle": "transient_error",
+    "quota": "transient_error",
+    "plan": "config_error",
+    "bad-key": "config_error",
+    "500": "transient_error",
+    "503-html": "transient_error",
+    "timeout": "transient_error",
+    "cut": "transient_error",
+    "cut-body": "transient_error",
+    "html": "system_error",
+    "truncated": "system_error",
+    "empty-body": "system_error",
+    "redirect": "system_error",
+}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "TIMEOUT", (1, 0.2))
+
+
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, PASSING))
+def test_it_recovers_from_a_fault_that_passes(sandbox: Sandbox, vendor: str, fault: str) -> None:
+    """A hiccup costs a try, never a bar."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail(fault, times=2, vendor=vendor, ticker="MSFT")
+    output = read(config(sandbox, vendor, ", ".join(TICKERS)), now=FRIDAY_EVENING)
+    truth = sandbox.truth(TICKERS, date(2026, 11, 13), date(2026, 11, 19 if vendor == "iex" else 20))
+    assert output.exit_code == 0
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+
+
+def test_it_waits_for_a_slow_answer(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow is not broken."""
+    monkeypatch.setattr(stream, "TIMEOUT", (1, 5))
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("slow", vendor="tiingo")
+    assert read(config(sandbox, "tiingo"), now=FRIDAY_EVENING).exit_code == 0
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, LASTING))
+def test_it_stops_at_a_fault_that_lasts_with_what_it_read_kept(sandbox: Sandbox, vendor: str, fault: str) -> None:
+    """The records before the fault are checkpointed, the failure is loud, and the next sync completes the table."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail(fault, times=-1, vendor=vendor, ticker="MSFT")
+    settings = config(sandbox, vendor, ", ".join(TICKERS))
+    output = read(settings, now=FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert output.statuses[-1] == "INCOMPLETE"
+    assert output.error and output.error["failure_type"] == LASTING[fault]
+    assert set(output.state) == {"AAPL"} == {row["stock_ticker"] for row in output.records}
+
+    sandbox.reset()
+    sandbox.now = FRIDAY_EVENING
+    rest = read(settings, now=FRIDAY_EVENING, state=as_message(output.state))
+    truth = sandbox.truth(TICKERS, date(2026, 11, 13), date(2026, 11, 19 if vendor == "iex" else 20))
+    assert table(output.records + rest.records) == {key: trade.close for key, trade in truth.items()}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_keeps_what_a_large_slice_had_read_when_it_stops(sandbox: Sandbox, vendor: str) -> None:
+    """A slice holds several tickers; those already paid for are not asked for again."""
+    tickers = [f"T{n}" for n in range(50)]
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("bad-key", times=-1, vendor=vendor, ticker="T31")
+    output = read(config(sandbox, vendor, ", ".join(tickers)), now=FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert list(output.state) == tickers[:31]
+
+
+def test_it_waits_as_the_vendor_says(sandbox: Sandbox, waits: list[float]) -> None:
+    """Retry-After where it is sent; else the window in which the vendor counts."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("throttle-retry-after", vendor="massive")
+    sandbox.fail("throttle", vendor="massive")
+    assert read(config(sandbox, "massive"), now=FRIDAY_EVENING).exit_code == 0
+    assert [wait for wait in waits if wait] == [2 + 1, 60 + 1]  # the CDK adds a second
+
+
+def test_it_reads_a_corrected_last_bar_again(sandbox: Sandbox) -> None:
+    """The bar on the state's date comes again with the next session."""
+    sandbox.now = FRIDAY_EVENING - timedelta(days=1)
+    first = read(config(sandbox, "massive"), now=sandbox.now)
+    sandbox.correct("AAPL", date(2026, 11, 19), close=123.45)
+    sandbox.now = FRIDAY_EVENING
+    second = read(config(sandbox, "massive"), now=sandbox.now, state=as_message(first.state))
+    assert table(second.records)["AAPL", date(2026, 11, 19)] == 123.45

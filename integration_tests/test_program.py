@@ -1,0 +1,65 @@
+"""The installed program, as a process of its own: what a test in this process could not see."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from integration_tests.front_door import Output, catalog
+
+PROGRAMS = [[str(Path(sys.executable).with_name("source-stock-prices"))], [sys.executable, "main.py"]]
+SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT", "start_date": "2026-01-02"}
+
+
+def run(*args: str) -> Output:
+    done = subprocess.run(args, capture_output=True, text=True, timeout=60, check=False)
+    assert not done.stderr
+    return Output(done.stdout, done.returncode)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "config.json").write_text(json.dumps(SAMPLE))
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog()))
+    return tmp_path
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=["console script", "main.py"])
+def test_it_runs_every_command(program: list[str], files: Path) -> None:
+    """Airbyte and people start it as a program; both ways are the CDK's entrypoint."""
+    config = ["--config", str(files / "config.json")]
+    assert run(*program, "spec").of_type("SPEC")
+    assert run(*program, "check", *config).connection == {"status": "SUCCEEDED"}
+    assert run(*program, "discover", *config).of_type("CATALOG")
+    first = run(*program, "read", *config, "--catalog", str(files / "catalog.json"))
+    assert first.exit_code == 0
+    (files / "state.json").write_text(json.dumps({"stock_prices": first.state}))
+    second = run(
+        *program, "read", *config, "--catalog", str(files / "catalog.json"), "--state", str(files / "state.json")
+    )
+    assert (second.exit_code, second.records, second.state) == (0, [], first.state)
+
+
+def test_it_keeps_the_nulls_of_a_record(files: Path) -> None:
+    """A column that is missing from a record and one that is null are not the same to every destination."""
+    output = run(*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json"))
+    assert all(len(record) == 15 for record in output.records)
+
+
+def test_it_ends_with_a_sentence_and_a_failure_on_a_wrong_config(files: Path) -> None:
+    """The platform shows the error's message and looks at the exit code."""
+    (files / "config.json").write_text(json.dumps({"stock_ticker": "AAPL"}))
+    output = run(*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json"))
+    assert output.exit_code == 1
+    assert output.error and output.error["message"].startswith("provider.api_key is missing: Massive")
+
+
+def test_it_shows_its_commands_when_called_without_one() -> None:
+    """A person who tries it out types its name first."""
+    output = run(*PROGRAMS[0])
+    assert output.exit_code == 0
+    assert "{spec,check,discover,read}" in output.text

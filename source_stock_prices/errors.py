@@ -1,0 +1,183 @@
+"""What Airbyte does about a provider's problem, and the sentence a person reads. One table for every vendor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import requests
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.streams.http.error_handlers import (
+    BackoffStrategy,
+    ErrorHandler,
+    ErrorResolution,
+    ResponseAction,
+)
+from requests import exceptions
+
+from source_stock_prices.providers.base import Kind, Problem, Provider, trim
+
+TRIES = 6
+"""How often one request is sent before its problem is final."""
+
+LONGEST_WAIT = 3600
+"""Seconds a sync waits for a vendor. A longer wait ends it: the next sync goes on from its state."""
+
+
+class Reaction(NamedTuple):
+    """What follows from a kind of problem. `of_ticker`: the other tickers go on."""
+
+    action: ResponseAction
+    failure: FailureType
+    sentence: str
+    of_ticker: bool = False
+
+
+REACTIONS: Mapping[Kind, Reaction] = {
+    Kind.BAD_ADDRESS: Reaction(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "{title} cannot be asked at {base_url}.{said} Correct base_url.",
+    ),
+    Kind.BAD_CREDENTIALS: Reaction(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "{title} does not accept the API key.{said} Check the key{key_url}.",
+    ),
+    Kind.NOT_ENTITLED: Reaction(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "The {title} plan does not include what was asked for {ticker}.{said} Ask for less or take a larger plan.",
+    ),
+    Kind.UNKNOWN_TICKER: Reaction(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "{title} does not know the ticker {ticker}.{said} Correct stock_ticker.",
+        of_ticker=True,
+    ),
+    Kind.NOT_YET: Reaction(
+        ResponseAction.FAIL,
+        FailureType.transient_error,
+        "{title} does not serve the last session of {ticker} yet.{said} Sync again later.",
+    ),
+    Kind.THROTTLED: Reaction(
+        ResponseAction.RATE_LIMITED,
+        FailureType.transient_error,
+        "{title} still asks to slow down.{said} Set requests_per_minute{pace} or sync again later.",
+    ),
+    Kind.QUOTA_SPENT: Reaction(
+        ResponseAction.FAIL,
+        FailureType.transient_error,
+        "The requests of the {title} plan are used up.{said} What was read so far is kept, and the next sync goes on"
+        " from there.",
+    ),
+    Kind.UNAVAILABLE: Reaction(
+        ResponseAction.RETRY,
+        FailureType.transient_error,
+        "{title} cannot be reached at {base_url}.{said} Check the network, or sync again later.",
+    ),
+    Kind.UNREADABLE: Reaction(
+        ResponseAction.FAIL,
+        FailureType.system_error,
+        "{title} gave an answer for {ticker} that is not its API's.{said} Check base_url; if it is right, report this.",
+    ),
+}
+
+EXCEPTIONS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
+    (
+        Kind.BAD_ADDRESS,
+        (
+            exceptions.InvalidURL,
+            exceptions.InvalidSchema,
+            exceptions.MissingSchema,
+            exceptions.URLRequired,
+            exceptions.InvalidHeader,
+        ),
+    ),
+    (
+        Kind.UNREADABLE,
+        (exceptions.TooManyRedirects, exceptions.ContentDecodingError, exceptions.InvalidJSONError),
+    ),
+    (Kind.UNAVAILABLE, (exceptions.RequestException,)),
+)
+
+
+class ProviderError(Exception):
+    """A problem that no further try will solve, with the HTTP status of the answer it came in, if any."""
+
+    def __init__(self, problem: Problem, status: int | None = None) -> None:
+        super().__init__(f"{problem.kind.value}: {problem.said}")
+        self.problem, self.status = problem, status
+
+    @property
+    def reaction(self) -> Reaction:
+        return REACTIONS[self.problem.kind]
+
+    def explain(self, provider: Provider, ticker: str) -> str:
+        """What happened, what the provider said, what to do."""
+        kind, said, _, fix = self.problem
+        http = "" if self.status is None else f" (HTTP {self.status})"
+        pace = provider.free_requests_per_minute
+        sentence = REACTIONS[kind].sentence.format(
+            title=provider.title,
+            base_url=provider.base_url,
+            ticker=ticker,
+            said=f' It said{http}: "{said}".' if said else f" It said nothing{http}.",
+            key_url=f", to be had at {provider.key_url}" if provider.key_url else "",
+            pace=f" (the free plan allows {pace})" if pace else "",
+        )
+        return f"{sentence} {fix}".strip()
+
+
+def problem_of(exception: Exception) -> Problem:
+    """The problem of a request that got no answer. Its words never hold the URL, whose query may hold the key."""
+    kind = next(kind for kind, types in EXCEPTIONS if isinstance(exception, types))
+    cause = exception.args[0] if exception.args else exception
+    words = re.sub(r"^<[^>]*>: ", "", str(getattr(cause, "reason", cause)))
+    return Problem(kind, trim(f"{type(exception).__name__}: {words.split('?')[0]}"))
+
+
+class ProviderErrors(ErrorHandler, BackoffStrategy):
+    """Judges every answer of a provider for the CDK's HTTP client, which then goes on, waits and tries again, or stops.
+
+    It raises ProviderError where the CDK would fail with a sentence of its own: the stream must know one ticker's
+    failure from the sync's. With `patient=False` it never waits for a vendor that throttles.
+    """
+
+    def __init__(self, provider: Provider, *, patient: bool) -> None:
+        self._provider = provider
+        self._tries = TRIES if patient else 2
+        self._patient = patient
+
+    @property
+    def max_retries(self) -> int:
+        return self._tries  # one more than are used: the last failure is raised from `backoff_time`
+
+    @property
+    def max_time(self) -> int:
+        return (LONGEST_WAIT + 60) * self._tries
+
+    def interpret_response(self, response_or_exception: requests.Response | Exception | None = None) -> ErrorResolution:
+        problem, status = self._judge(response_or_exception)
+        if problem is None:
+            return ErrorResolution(ResponseAction.SUCCESS)
+        action, failure, *_ = REACTIONS[problem.kind]
+        impatient = action is ResponseAction.RATE_LIMITED and not self._patient
+        if action is ResponseAction.FAIL or impatient:
+            raise ProviderError(problem, status)
+        return ErrorResolution(action, failure, f"{self._provider.title}: {problem.kind.value}. {problem.said}")
+
+    def backoff_time(
+        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
+    ) -> float | None:
+        """Seconds to wait; None for the CDK's exponential default."""
+        problem, status = self._judge(response_or_exception)
+        if problem and (attempt_count >= self._tries or (problem.wait or 0) > LONGEST_WAIT):
+            raise ProviderError(problem, status)
+        return problem.wait if problem else None
+
+    def _judge(self, answer: requests.Response | Exception | None) -> tuple[Problem | None, int | None]:
+        if isinstance(answer, requests.Response):
+            return self._provider.problem(answer), answer.status_code
+        return problem_of(answer or exceptions.ConnectionError("no answer")), None

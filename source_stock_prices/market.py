@@ -1,0 +1,137 @@
+"""A synthetic stock market: what the `sample` provider sells and what the tests' sandbox serves.
+
+Every ticker that does not start with `ZZZZ` is listed. Its bars are a pure function of ticker and date: real New York
+sessions, prices that walk at random, a split when a price grows too tall or too small, a dividend every quarter for
+most. Nothing here is real.
+"""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left, bisect_right
+from datetime import date, timedelta
+from functools import lru_cache
+from math import exp
+from random import Random
+from typing import NamedTuple
+
+FIRST_SESSION = date(2005, 1, 3)
+LAST_YEAR = 2040
+
+
+class Trade(NamedTuple):
+    """One ticker's session as it was traded, before any adjustment. `dividend` and `split` take effect at its open."""
+
+    date: date
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int
+    vwap: float
+    trades: int
+    dividend: float
+    split: float
+
+
+def is_listed(ticker: str) -> bool:
+    """Whether the market knows a ticker."""
+    return not ticker.upper().startswith("ZZZZ")
+
+
+@lru_cache(maxsize=1)
+def sessions() -> tuple[date, ...]:
+    """Every New York session from 2005 to 2040, ascending."""
+    from source_stock_prices.sessions import is_session
+
+    days = (FIRST_SESSION + timedelta(days=n) for n in range((date(LAST_YEAR, 12, 31) - FIRST_SESSION).days + 1))
+    return tuple(day for day in days if is_session(day))
+
+
+def history(ticker: str, until: date) -> tuple[Trade, ...]:
+    """A ticker's trades from its listing to a date, inclusive. A longer history begins with the shorter one."""
+    walked = _walk(ticker, until.year) if is_listed(ticker) else ()
+    return walked[: bisect_right(walked, until, key=lambda trade: trade.date)]
+
+
+@lru_cache(maxsize=16)
+def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
+    random = Random(zlib.crc32(ticker.encode()))
+    price = exp(random.uniform(2.5, 5.0))
+    drift, swing = random.uniform(0.0002, 0.0007), random.uniform(0.008, 0.022)
+    turnover = exp(random.uniform(13.0, 17.5))
+    payout = random.choice((0.0, 0.002, 0.004, 0.006))
+    quarter = random.randrange(63)
+    trades: list[Trade] = []
+    for n, day in enumerate(sessions()[: bisect_right(sessions(), date(last_year, 12, 31))]):
+        split = 4.0 if price > 600 else 0.1 if price < 4 else 1.0
+        price /= split
+        dividend = round(price * payout, 2) if n % 63 == quarter else 0.0
+        opened = price * exp(random.gauss(0, swing / 3))
+        closed = price * exp(random.gauss(drift, swing))
+        high = max(opened, closed) * exp(abs(random.gauss(0, swing / 3)))
+        low = min(opened, closed) * exp(-abs(random.gauss(0, swing / 3)))
+        volume = int(turnover / price * 20 * exp(random.gauss(0, 0.35)))
+        vwap = (opened + high + low + closed) / 4
+        trades.append(
+            Trade(
+                day,
+                round(opened, 2),
+                round(high, 2),
+                round(low, 2),
+                round(closed, 2),
+                volume,
+                round(vwap, 4),
+                volume // 90,
+                dividend,
+                split,
+            )
+        )
+        price = closed
+    return tuple(trades)
+
+
+def trades(ticker: str, start: date, end: date) -> tuple[Trade, ...]:
+    """A ticker's trades in a window whose ends are inclusive, as traded."""
+    known = history(ticker, end)
+    return known[bisect_left(known, start, key=lambda trade: trade.date) :]
+
+
+def price_factors(ticker: str, as_of: date, *, dividends: bool) -> dict[date, float]:
+    """For each session, what its prices are multiplied by to be comparable with those of `as_of`.
+
+    Splits divide all earlier prices; with `dividends`, each also takes its share of the close before it (the method of
+    the Center for Research in Security Prices).
+    """
+    known = history(ticker, as_of)
+    factors: dict[date, float] = {}
+    factor = 1.0
+    for n in range(len(known) - 1, -1, -1):
+        trade = known[n]
+        factors[trade.date] = factor
+        factor /= trade.split
+        if dividends and trade.dividend and n:
+            factor *= 1 - trade.dividend * trade.split / known[n - 1].close
+    return factors
+
+
+def adjusted(trade: Trade, factor: float, split_factor: float) -> Trade:
+    """A trade with its prices multiplied by a factor and its volume divided by the one of splits alone."""
+    return trade._replace(
+        open=round(trade.open * factor, 4),
+        high=round(trade.high * factor, 4),
+        low=round(trade.low * factor, 4),
+        close=round(trade.close * factor, 4),
+        volume=round(trade.volume / split_factor),
+        vwap=round(trade.vwap * factor, 4),
+    )
+
+
+def adjusted_trades(ticker: str, start: date, end: date, adjustment: str, as_of: date) -> list[Trade]:
+    """A ticker's trades in a window, adjusted for what happened until `as_of`: `raw`, `splits` or `all`."""
+    window = trades(ticker, start, end)
+    if adjustment == "raw":
+        return list(window)
+    splits = price_factors(ticker, as_of, dividends=False)
+    factors = splits if adjustment == "splits" else price_factors(ticker, as_of, dividends=True)
+    return [adjusted(trade, factors[trade.date], splits[trade.date]) for trade in window]

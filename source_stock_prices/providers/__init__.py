@@ -1,0 +1,14 @@
+"""The market data APIs the connector speaks, one module each."""
+
+from source_stock_prices.providers.base import Provider
+from source_stock_prices.providers.iex import Iex
+from source_stock_prices.providers.massive import Massive
+from source_stock_prices.providers.sample import Sample
+from source_stock_prices.providers.tiingo import Tiingo
+
+PROVIDERS: dict[str, type[Provider]] = {provider.name: provider for provider in (Massive, Tiingo, Iex, Sample)}
+
+ALIASES = {alias: provider.name for provider in PROVIDERS.values() for alias in provider.aliases}
+
+DEFAULT = Massive
+"""What a config without a provider means: the API of the tutorial this connector grew from."""

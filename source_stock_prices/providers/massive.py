@@ -1,0 +1,101 @@
+"""Massive, formerly Polygon.io. Reference: https://massive.com/docs/rest/stocks/aggregates/custom-bars"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from requests import Response
+
+from source_stock_prices.providers.base import (
+    RAW,
+    SPLITS,
+    Bar,
+    Kind,
+    Problem,
+    Provider,
+    Query,
+    Request,
+    Rule,
+    classify,
+    decode,
+    new_york_day,
+    number,
+    on_host,
+    text_at,
+)
+
+RULES = (
+    # {"status":"ERROR","error":"Unknown API Key"} · {"status":"ERROR","error":"API Key was not provided"}
+    Rule(401, "", Kind.BAD_CREDENTIALS),
+    # {"status":"NOT_AUTHORIZED","message":"Attempted to request today's data before end of day. Please upgrade ..."}
+    Rule(403, "before end of day", Kind.NOT_YET),
+    # {"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe. Please upgrade ..."}
+    Rule(403, "timeframe", Kind.NOT_ENTITLED, fix="Set a later start_date (the free plan reaches back 2 years)."),
+    # {"status":"NOT_AUTHORIZED","message":"You are not entitled to this data. Please upgrade your plan at ..."}
+    Rule(403, "upgrade", Kind.NOT_ENTITLED),
+    # {"status":"NOT_FOUND","message":"Ticker not found."}, from the ticker reference alone: bars of an unknown
+    # ticker are an empty 200.
+    Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),
+    # {"status":"ERROR","error":"You've exceeded the maximum requests per minute, please wait or upgrade ..."},
+    # also seen with an empty body, never with Retry-After.
+    Rule(429, "", Kind.THROTTLED, wait=60),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Massive(Provider):
+    """Bars of one ticker a request, raw or adjusted for splits, timed by the start of the day in New York."""
+
+    name = "massive"
+    aliases = ("polygon",)
+    title = "Massive (formerly Polygon.io)"
+    key_url = "https://massive.com/dashboard/keys"
+    adjustments = (RAW, SPLITS)
+    free_requests_per_minute = 5
+
+    api_key: str = field(repr=False)
+    base_url: str = "https://api.massive.com"
+
+    def request(self, query: Query) -> Request:
+        ticker = quote(query.ticker, safe="")  # case matters: KIMpL is a preferred share
+        adjusted = "true" if query.adjustment == SPLITS else "false"
+        return self._get(
+            f"{self.base_url}/v2/aggs/ticker/{ticker}/range/1/day/{query.start}/{query.end}",
+            {"adjusted": adjusted, "sort": "asc", "limit": "50000"},
+        )
+
+    def problem(self, response: Response) -> Problem | None:
+        body = decode(response)
+        # "DELAYED" stands for "OK" on plans with delayed data.
+        if response.status_code == 200 and text_at(body, "status") in ("OK", "DELAYED"):
+            return None
+        return classify(response, text_at(body, "error", "message") or response.text, RULES)
+
+    def parse(self, response: Response, query: Query) -> Iterable[Bar]:
+        body = decode(response)
+        # An answer without bars has no `results` at all, and says so: {"resultsCount":0,"queryCount":0,"status":"OK"}
+        for row in body["results"] if body["resultsCount"] else ():
+            yield Bar(
+                ticker=query.ticker,
+                date=new_york_day(row["t"]),
+                open=number(row["o"]),
+                high=number(row["h"]),
+                low=number(row["l"]),
+                close=number(row["c"]),
+                volume=number(row["v"]),
+                vwap=number(row.get("vw")),
+                trade_count=number(row.get("n")),
+            )
+
+    def next_request(self, response: Response) -> Request | None:
+        # The link carries the host of the official API and no key, whatever host was asked.
+        link = text_at(decode(response), "next_url")
+        return self._get(on_host(self.base_url, link)) if link else None
+
+    def reference_request(self, ticker: str) -> Request:
+        return self._get(f"{self.base_url}/v3/reference/tickers/{quote(ticker, safe='')}")
+
+    def _get(self, url: str, params: dict[str, str] | None = None) -> Request:
+        return Request(url, params or {}, {"Authorization": f"Bearer {self.api_key}"})

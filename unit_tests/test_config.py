@@ -1,0 +1,145 @@
+"""What a config may say, and the sentence for what it may not."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import validate
+
+from source_stock_prices.config import Config, ConfigError
+from source_stock_prices.providers import PROVIDERS
+
+SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL"}
+
+
+def test_it_takes_the_tutorials_two_keys_for_a_whole_config() -> None:
+    """Whoever followed the tutorial keeps their config."""
+    config = Config.parse({"api_key": "s3cr3t", "stock_ticker": "TSLA"})
+    assert (config.provider.name, config.secrets, config.tickers) == ("massive", ["s3cr3t"], ("TSLA",))
+    assert (config.start_date, config.adjustment, config.include_unfinished_session) == (None, "raw", False)
+
+
+@pytest.mark.parametrize("name", ["massive", "polygon"])
+def test_it_knows_massive_by_its_former_name(name: str) -> None:
+    """Polygon.io became Massive in October 2025; its users still say Polygon."""
+    config = Config.parse({"provider": {"name": name, "api_key": "s3cr3t"}, "stock_ticker": "AAPL"})
+    assert config.provider == PROVIDERS["massive"](api_key="s3cr3t")  # type: ignore[call-arg]
+
+
+def test_it_finds_a_missing_key_at_the_top_level() -> None:
+    """A user who adds a provider block to the tutorial's config need not move the key."""
+    config = Config.parse({"provider": {"name": "tiingo"}, "api_key": " s3cr3t\n", "stock_ticker": "AAPL"})
+    assert config.secrets == ["s3cr3t"]
+
+
+@pytest.mark.parametrize("text", ["AAPL,MSFT", " AAPL ,\tMSFT,\n", "AAPL,MSFT,AAPL,"])
+def test_it_splits_tickers_at_commas_and_drops_duplicates(text: str) -> None:
+    """People paste lists from anywhere; a ticker twice would be paid for twice."""
+    assert Config.parse(SAMPLE | {"stock_ticker": text}).tickers == ("AAPL", "MSFT")
+
+
+def test_it_keeps_the_case_of_tickers() -> None:
+    """KIMpL is a preferred share, KIMPL is nothing."""
+    assert Config.parse(SAMPLE | {"stock_ticker": "KIMpL, BRK.B, ^GSPC"}).tickers == ("KIMpL", "BRK.B", "^GSPC")
+
+
+def test_it_takes_dates_as_days() -> None:
+    """Both ends are inclusive, so one day is a window."""
+    config = Config.parse(SAMPLE | {"start_date": "2024-02-29", "end_date": "2024-02-29"})
+    assert config.start_date == config.end_date == date(2024, 2, 29)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"stock_ticker": " , "}, "stock_ticker: ' , ' names no ticker. Allowed: tickers separated by commas."),
+        ({"stock_ticker": None}, "stock_ticker: None is not a text"),
+        ({"stock_ticker": ["AAPL"]}, "stock_ticker: ['AAPL'] is not a text"),
+        ({"stock_ticker": "AAPL MSFT"}, "stock_ticker: 'AAPL MSFT' has a character or a length no exchange uses"),
+        ({"stock_ticker": "AAPL,../x"}, "stock_ticker: '"),
+        ({"stock_ticker": "AAPL?apikey"}, "stock_ticker: 'AAPL?apikey' has a character"),
+        ({"stock_ticker": "--"}, "stock_ticker: '--' has a character"),
+        ({"start_date": "2020-13-45"}, "start_date: '2020-13-45' is not a date that exists. Allowed: YYYY-MM-DD."),
+        ({"end_date": "20200101"}, "end_date: '20200101' is not a date that exists"),
+        ({"end_date": 20200101}, "end_date: 20200101 is not a date that exists"),
+        ({"start_date": "2024-01-02", "end_date": "2024-01-01"}, "start_date: 2024-01-02 is after end_date 2024-01-01"),
+        ({"adjustment": "dividends"}, "adjustment: 'dividends' is unknown. Allowed: raw, splits, all."),
+        ({"adjustment": ["raw"]}, "adjustment: ['raw'] is unknown"),
+        (
+            {"adjustment": "splits", "provider": {"name": "tiingo", "api_key": "k"}},
+            "adjustment: Tiingo cannot serve 'splits'. Allowed: raw, all.",
+        ),
+        ({"include_unfinished_session": "no"}, "include_unfinished_session: 'no' is neither true nor false."),
+        ({"requests_per_minute": 0}, "requests_per_minute: 0 is out of range"),
+        ({"requests_per_minute": True}, "requests_per_minute: True is out of range"),
+        ({"requests_per_minute": "5"}, "requests_per_minute: '5' is out of range"),
+        ({"provider": {"name": "bloomberg"}}, "provider.name: 'bloomberg' is not a known provider. Allowed: massive, "),
+        ({"provider": {}}, "provider.name: None is not a known provider"),
+        ({"provider": "tiingo"}, "provider.name: 'tiingo' is not a known provider"),
+        ({"provider": {"name": ["x"]}}, "provider.name: ['x'] is not a known provider"),
+        ({"provider": {"name": "tiingo"}}, "provider.api_key is missing: Tiingo needs it. Put it in"),
+        ({"provider": {"name": "tiingo", "api_key": "\N{SNOWMAN}"}}, "provider.api_key: the value is not a line of"),
+        ({"provider": {"name": "tiingo", "api_key": 7}}, "provider.api_key: the value is not a line of"),
+        ({"provider": {"name": "tiingo", "api_key": "a\nb"}}, "provider.api_key: the value is not a line of"),
+        ({"provider": {"name": "iex", "api_key": "k"}}, "provider.base_url is missing: IEX Cloud compatible service"),
+        (
+            {"provider": {"name": "iex", "api_key": "k", "base_url": "ftp://x"}},
+            "provider.base_url: 'ftp://x' is not an address such as https://example.com/path.",
+        ),
+        ({"provider": {"name": "massive", "api_key": "k", "base_url": "https://u:p@x"}}, "provider.base_url: '"),
+    ],
+)
+def test_it_names_the_key_the_value_and_what_is_allowed(change: dict[str, Any], sentence: str) -> None:
+    """A user corrects a config in one try, without a log."""
+    with pytest.raises(ConfigError) as caught:
+        Config.parse(SAMPLE | change)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_it_says_where_a_key_is_had_and_how_to_try_without_one() -> None:
+    """The first thing that goes wrong for a newcomer is the key."""
+    with pytest.raises(ConfigError) as caught:
+        Config.parse({"stock_ticker": "AAPL"})
+    assert "provider.api_key is missing: Massive" in str(caught.value)
+    assert "https://massive.com/dashboard/keys" in str(caught.value)
+    assert '{"name": "sample"}' in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = ["stock_ticker", "provider", "start_date", "end_date", "adjustment", "requests_per_minute", "api_key"]
+
+
+@given(st.dictionaries(st.sampled_from([*KEYS, "include_unfinished_session"]), JSON))
+def test_it_answers_whatever_is_in_a_config_with_a_config_or_a_sentence(raw: dict[str, Any]) -> None:
+    """A stack trace tells a user nothing."""
+    try:
+        assert Config.parse(raw).tickers
+    except ConfigError as error:
+        assert error.message and "\n" not in error.message
+
+
+@given(
+    st.fixed_dictionaries(
+        {"stock_ticker": st.sampled_from(["AAPL", "AAPL, MSFT"]), "provider": st.just({"name": "sample"})},
+        optional={
+            "start_date": st.dates(max_value=date(2020, 1, 1)).map(date.isoformat),
+            "end_date": st.dates(min_value=date(2021, 1, 1)).map(date.isoformat),
+            "adjustment": st.sampled_from(["raw", "splits", "all"]),
+            "include_unfinished_session": st.booleans(),
+            "requests_per_minute": st.integers(1, 60_000),
+        },
+    )
+)
+def test_it_takes_every_config_that_the_spec_allows(raw: dict[str, Any]) -> None:
+    """The form in the UI is the spec: what it lets through must work."""
+    with open("source_stock_prices/spec.yaml") as file:
+        spec = yaml.safe_load(file)
+    validate(raw, spec["connectionSpecification"])
+    assert Config.parse(raw)

@@ -1,0 +1,267 @@
+"""What leaves the repository: the wheel, the image, the metadata, and the pages that describe them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from email import message_from_string
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zipfile import ZipFile
+
+import pytest
+import yaml
+
+from source_stock_prices.errors import LONGEST_WAIT
+from source_stock_prices.providers import PROVIDERS
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "source_stock_prices"
+
+HEADINGS = [
+    "# Stock Prices",
+    "## Prerequisites",
+    "## Setup guide",
+    "## Supported sync modes",
+    "## Supported Streams",
+    "## Performance considerations",
+    "## Data type map",
+    "## Limitations & Troubleshooting",
+    "## Changelog",
+]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def found(pattern: str, name: str) -> str:
+    """What the first group of a pattern is in a file."""
+    match = re.search(pattern, text(name), re.MULTILINE)
+    assert match, f"{name} has nothing like {pattern}"
+    return match[1]
+
+
+def rows(title: str) -> list[str]:
+    """The code in the first cell of each row of the table under a heading of the README."""
+    section = text("README.md").partition(f"## {title}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def metadata() -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(text("metadata.yaml"))["data"]
+    return data
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(text("source_stock_prices/spec.yaml"))
+    return content
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
+    """The wheel, built without a network from a copy of the whole repository."""
+    folder = tmp_path_factory.mktemp("wheel")
+    made_here = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "secrets")
+    shutil.copytree(ROOT, folder / "repository", ignore=made_here)
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", build, str(folder)], cwd=folder / "repository", check=True, stdout=subprocess.DEVNULL
+    )
+    return ZipFile(*folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def wheel_metadata(wheel: ZipFile) -> dict[str, list[str]]:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    message = message_from_string(wheel.read(name).decode())
+    return {key: message.get_all(key, []) for key in message}
+
+
+def test_it_packs_the_package_and_nothing_else(wheel: ZipFile) -> None:
+    """Without its data files an installed connector cannot answer `spec`, and an editable install hides that."""
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == {
+        file.relative_to(ROOT).as_posix()
+        for file in PACKAGE.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
+def test_it_answers_spec_from_the_wheel_alone(wheel: ZipFile, spec: dict[str, Any], tmp_path: Path) -> None:
+    """The image holds the wheel, not the repository."""
+    wheel.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "from source_stock_prices.run import run; run(['spec'])"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (answer,) = (message for message in map(json.loads, done.stdout.splitlines()) if message["type"] == "SPEC")
+    assert answer["spec"]["connectionSpecification"] == spec["connectionSpecification"]
+
+
+def test_it_declares_every_package_that_it_imports(wheel_metadata: dict[str, list[str]]) -> None:
+    """A package that only the CDK happens to need can leave with the CDK's next release."""
+    declared = {
+        re.split(r"[^\w.-]", requirement)[0].lower()
+        for requirement in wheel_metadata["Requires-Dist"]
+        if "extra ==" not in requirement
+    }
+    assert declared == {name.replace("_", "-") for file in PACKAGE.rglob("*.py") for name in foreign_imports(file)}
+
+
+def foreign_imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules = [node.module]
+        for module in modules:
+            name = module.partition(".")[0]
+            if name != PACKAGE.name and name not in sys.stdlib_module_names:
+                yield name
+
+
+def test_it_has_one_version(metadata: dict[str, Any], wheel_metadata: dict[str, list[str]]) -> None:
+    """Airbyte pulls the image by the metadata's tag, and the two change logs say what is in it."""
+    assert wheel_metadata["Version"] == [metadata["dockerImageTag"]]
+    assert found(r"^## (\d+\.\d+\.\d+)", "CHANGELOG.md") == metadata["dockerImageTag"]
+    assert found(r"^\| (\d+\.\d+\.\d+) +\|", "docs/stock-prices.md") == metadata["dockerImageTag"]
+    assert found(r"io\.airbyte\.version=\"(.+?)\"", "Dockerfile") == metadata["dockerImageTag"]
+
+
+def test_it_has_metadata_that_airbyte_accepts() -> None:
+    """Airbyte refuses metadata with a key it does not know or without one it needs."""
+    models = pytest.importorskip(
+        "airbyte_connector_models.metadata.v0.connector_metadata_definition_v0", reason="not there for Python 3.13"
+    )
+    models.ConnectorMetadataDefinitionV0.model_validate(yaml.safe_load(text("metadata.yaml")))
+
+
+def test_it_is_allowed_to_reach_every_provider(metadata: dict[str, Any]) -> None:
+    """Airbyte can cut off every host that the metadata does not list."""
+    hosts = metadata["allowedHosts"]["hosts"]
+    defaults = {str(getattr(provider, "base_url", "")) for provider in PROVIDERS.values()}
+    needed = {urlsplit(url).hostname for url in defaults if url and not url.endswith(".invalid")}
+    assert needed <= set(hosts)
+    assert "${provider.base_url}" in hosts
+
+
+def test_it_is_not_stopped_while_it_waits_for_a_provider(metadata: dict[str, Any]) -> None:
+    """Airbyte stops a sync that says nothing for longer than the metadata allows."""
+    assert metadata["maxSecondsBetweenMessages"] > LONGEST_WAIT
+
+
+def test_it_names_its_streams_and_its_page(metadata: dict[str, Any], spec: dict[str, Any]) -> None:
+    """The UI suggests the streams by name and links the page from two places."""
+    schemas = {file.stem for file in (PACKAGE / "schemas").glob("*.json")}
+    assert set(metadata["suggestedStreams"]["streams"]) <= schemas
+    assert metadata["documentationUrl"] == spec["documentationUrl"]
+    assert (ROOT / metadata["icon"]).is_file()
+
+
+def test_it_builds_an_image_that_airbyte_can_start(metadata: dict[str, Any]) -> None:
+    """Airbyte starts what AIRBYTE_ENTRYPOINT says, a person what ENTRYPOINT says; the labels say what it is."""
+    entrypoint = json.loads(found(r"^ENTRYPOINT (\[.+\])$", "Dockerfile"))
+    assert found(r"AIRBYTE_ENTRYPOINT=\"(.+)\"", "Dockerfile") == " ".join(entrypoint)
+    assert found(r"io\.airbyte\.name=\"(.+?)\"", "Dockerfile") == metadata["dockerRepository"]
+    assert found(r"^ARG BASE_IMAGE=(\S+)$", "Dockerfile") == metadata["connectorBuildOptions"]["baseImage"]
+    assert re.findall(r"^USER (\w+)$", text("Dockerfile"), re.MULTILINE)[-1] == "airbyte"
+
+
+def test_it_sends_the_image_build_only_what_it_copies() -> None:
+    """A key in an ignored file must not get into an image by accident."""
+    allowed = re.findall(r"^!(\S+)$", text(".dockerignore"), re.MULTILINE)
+    copied = [
+        name
+        for names in re.findall(r"^COPY (?!--from)(.+) \S+$", text("Dockerfile"), re.MULTILINE)
+        for name in names.split()
+    ]
+    assert sorted(copied) == sorted(allowed)
+    assert "*" in text(".dockerignore").splitlines()
+
+
+def test_it_has_a_dockerfile_without_known_mistakes() -> None:
+    """The image is built where no test of this repository runs."""
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("hadolint is not there for this platform")
+    done = subprocess.run(
+        [hadolint, "--failure-threshold", "warning", "Dockerfile"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_it_has_the_headings_of_airbytes_pages() -> None:
+    """Readers of Airbyte's catalog look for a fact where every connector has it."""
+    page = text("docs/stock-prices.md")
+    assert [line for line in page.splitlines() if re.match("##? ", line)] == HEADINGS
+    assert "<details>\n  <summary>Expand to review</summary>" in page.partition("## Changelog")[2]
+
+
+def test_it_documents_every_setting_field_and_provider(spec: dict[str, Any]) -> None:
+    """What the README does not name, nobody uses."""
+    config = spec["connectionSpecification"]["properties"]
+    blocks = [block["properties"] for block in config["provider"]["oneOf"]]
+    nested = {f"provider.{key}" for block in blocks for key in block}
+    assert set(rows("Configuration")) == config.keys() - {"provider"} | nested
+    assert rows("Providers") == list(PROVIDERS)
+    assert rows("The stream `stock_prices`") == list(
+        json.loads(text("source_stock_prices/schemas/stock_prices.json"))["properties"]
+    )
+
+
+def test_it_offers_only_commands_that_exist() -> None:
+    """The first thing a newcomer does is to copy a command."""
+    pages = text("README.md") + text("docs/stock-prices.md")
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z]+)", pages, re.MULTILINE)) <= targets
+    assert set(re.findall(r"`make ([a-z]+)", pages)) <= targets
+    for link in re.findall(r"\]\((?!https://|#)([^)#]+)", pages):
+        assert (ROOT / link).exists() or (ROOT / "docs" / link).exists(), link
+
+
+def test_it_tests_in_ci_what_the_readme_says() -> None:
+    """One command for people and for CI, so that neither is green alone."""
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert "make test" in text(".ci/run")
+    assert "make test" in text("README.md")
+
+
+def test_it_has_no_address_without_encryption() -> None:
+    """A key sent over plain HTTP is everybody's."""
+    files = [
+        file
+        for pattern in ("*", "docs/*", "demo/*.py", "source_stock_prices/**/*")
+        for file in ROOT.glob(pattern)
+        if file.is_file() and file.suffix not in (".pyc", ".lock") and not file.name.startswith(".")
+    ]
+    assert len(files) > 30
+    harmless = re.compile(r"http://(localhost|127\.0\.0\.1|json-schema\.org/|www\.w3\.org/2000/svg)")
+    for file in files:
+        assert "http://" not in harmless.sub("", file.read_text(encoding="utf-8")), file
+
+
+def test_it_shows_a_whole_sync_in_one_screen() -> None:
+    """`make demo` is the first thing a visitor sees."""
+    connector = Path(sys.executable).with_name("source-stock-prices")
+    if not connector.exists():
+        pytest.skip("the connector is not installed in this environment")
+    done = subprocess.run([sys.executable, "demo/demo.py"], cwd=ROOT, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert "  SUCCEEDED" in lines
+    assert [line.split()[0] for line in lines if re.search(r" to \d{4}-", line)] == ["AAPL", "MSFT", "BRK.B"]
+    assert len(lines) <= 45
+    assert max(map(len, lines)) <= 100

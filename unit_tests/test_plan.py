@@ -1,0 +1,50 @@
+"""What has to be asked, from what was seen."""
+
+from datetime import date, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_stock_prices import plan
+from source_stock_prices.providers.base import Query
+
+START, END = date(2026, 11, 2), date(2026, 11, 20)
+DAYS = st.dates(min_value=START - timedelta(days=30), max_value=END + timedelta(days=30))
+SEEN = st.fixed_dictionaries(
+    {"date": DAYS.map(date.isoformat), "price": st.just(1.0)}, optional={"unfinished": st.just(True)}
+)
+
+
+def test_it_asks_for_a_new_ticker_from_the_start_date() -> None:
+    """A ticker added later gets its whole history, whatever the others' states are."""
+    seen = {"AAPL": {"date": "2026-11-19", "price": 1.0}}
+    assert list(plan.windows(("AAPL", "MSFT"), seen, START, END)) == [("AAPL", date(2026, 11, 19)), ("MSFT", START)]
+
+
+def test_it_asks_again_for_a_last_bar_that_was_unfinished() -> None:
+    """A partial bar seen in the afternoon must not stay in the table."""
+    seen = {"AAPL": {"date": END.isoformat(), "price": 1.0, "unfinished": True}}
+    assert list(plan.windows(("AAPL",), seen, START, END)) == [("AAPL", END)]
+
+
+@given(st.dictionaries(st.sampled_from(["A", "B", "C"]), SEEN))
+def test_it_asks_for_every_day_that_can_be_new_and_for_no_ticker_without_one(seen: dict[str, dict[str, str]]) -> None:
+    """Nothing is lost and nothing is paid for twice: each window reaches from the last bar seen to the end."""
+    windows = dict(plan.windows(("A", "B", "C"), seen, START, END))
+    for ticker in ("A", "B", "C"):
+        last = date.fromisoformat(seen[ticker]["date"]) if ticker in seen else None
+        if last is None:
+            assert windows[ticker] == START
+        elif last < END or (last == END and "unfinished" in seen[ticker]):
+            assert windows[ticker] == last
+        else:
+            assert ticker not in windows
+
+
+@given(st.integers(min_value=0, max_value=3000))
+def test_it_cuts_a_sync_into_few_slices_that_hold_every_query_once(count: int) -> None:
+    """Each slice ends in a STATE that repeats every ticker: more than a few would outweigh the records."""
+    queries = [Query((str(n),), START, END, "raw", END) for n in range(count)]
+    slices = list(plan.slices(queries))
+    assert [query for batch in slices for query in batch] == queries
+    assert len(slices) == min(count, len(slices)) <= plan.STATES_A_SYNC
