@@ -50,8 +50,7 @@ def test_it_tells_what_is_wrong(sandbox: Sandbox, vendor: str, fault: str) -> No
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_it_names_a_bad_key_and_where_to_get_a_good_one(sandbox: Sandbox, vendor: str) -> None:
     """The vendor's own words are quoted, the key never is."""
-    settings = config(sandbox, vendor)
-    settings["provider"]["api_key"] = "no+such/key="
+    settings = config(sandbox, vendor) | {"provider": sandbox.provider(vendor, "no+such/key=")}
     sandbox.now = FRIDAY_EVENING
     message = check(settings, now=FRIDAY_EVENING).connection["message"]
     assert "does not accept the API key" in message

@@ -8,8 +8,9 @@ import pytest
 
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of
+from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of, last_served
 from source_stock_prices import stream
+from source_stock_prices.providers import PROVIDERS
 
 TICKERS = ["AAPL", "MSFT", "GOOG"]
 
@@ -42,7 +43,7 @@ def test_it_recovers_from_a_fault_that_passes(sandbox: Sandbox, vendor: str, fau
     sandbox.now = FRIDAY_EVENING
     sandbox.fail(fault, times=2, vendor=vendor, ticker="MSFT")
     output = read(config(sandbox, vendor, ", ".join(TICKERS)), now=FRIDAY_EVENING)
-    truth = sandbox.truth(TICKERS, date(2026, 11, 13), date(2026, 11, 19 if vendor == "iex" else 20))
+    truth = sandbox.truth(TICKERS, date(2026, 11, 13), last_served(vendor))
     assert output.exit_code == 0
     assert table(output.records) == {key: trade.close for key, trade in truth.items()}
 
@@ -66,12 +67,13 @@ def test_it_stops_at_a_fault_that_lasts_with_what_it_read_kept(sandbox: Sandbox,
     assert output.exit_code == 1
     assert output.statuses[-1] == "INCOMPLETE"
     assert output.error and output.error["failure_type"] == LASTING[fault]
-    assert set(output.state) == {"AAPL"} == {row["stock_ticker"] for row in output.records}
+    before = {"AAPL"} if PROVIDERS[vendor].tickers_per_request == 1 else set()
+    assert set(output.state) == before == {row["stock_ticker"] for row in output.records}
 
     sandbox.reset()
     sandbox.now = FRIDAY_EVENING
     rest = read(settings, now=FRIDAY_EVENING, state=as_message(output.state))
-    truth = sandbox.truth(TICKERS, date(2026, 11, 13), date(2026, 11, 19 if vendor == "iex" else 20))
+    truth = sandbox.truth(TICKERS, date(2026, 11, 13), last_served(vendor))
     assert table(output.records + rest.records) == {key: trade.close for key, trade in truth.items()}
 
 
@@ -83,7 +85,8 @@ def test_it_keeps_what_a_large_slice_had_read_when_it_stops(sandbox: Sandbox, ve
     sandbox.fail("bad-key", times=-1, vendor=vendor, ticker="T31")
     output = read(config(sandbox, vendor, ", ".join(tickers)), now=FRIDAY_EVENING)
     assert output.exit_code == 1
-    assert list(output.state) == tickers[:31]
+    size = PROVIDERS[vendor].tickers_per_request
+    assert list(output.state) == tickers[: 31 // size * size]
 
 
 def test_it_waits_as_the_vendor_says(sandbox: Sandbox, waits: list[float]) -> None:

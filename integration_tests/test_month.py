@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import VENDORS, ZONE, config
-from source_stock_prices.sessions import is_session
+from integration_tests.test_sync import VENDORS, config
+from source_stock_prices.sessions import ZONE, is_session
 
 START = date(2026, 10, 26)
 DAYS = [START + timedelta(days=n) for n in range(38)]

@@ -18,13 +18,13 @@ from jsonschema import validate
 from pendulum import DateTime
 
 from integration_tests.front_door import as_message, check, program, read, table
-from integration_tests.sandbox import KEY, Sandbox
+from integration_tests.sandbox import FREE_KEY, KEY, Sandbox
 from integration_tests.sandbox.app import VENDORS as SERVED
 from integration_tests.sandbox.faults import can_fail
 from source_stock_prices.providers import PROVIDERS
+from source_stock_prices.sessions import ZONE, last_final
 
 VENDORS = [name for name in PROVIDERS if name != "sample"]
-ZONE = "America/New_York"
 FRIDAY_EVENING = pendulum.datetime(2026, 11, 20, 21, tz=ZONE)
 SCHEMA = json.loads(Path("source_stock_prices/schemas/stock_prices.json").read_text())
 
@@ -37,15 +37,13 @@ def at(sandbox: Sandbox, moment: DateTime) -> DateTime:
 
 def config(sandbox: Sandbox, vendor: str, tickers: str = "AAPL", **more: Any) -> dict[str, Any]:
     """A config for a vendor of the sandbox."""
-    if vendor == "sample":
-        return {"provider": {"name": "sample"}, "stock_ticker": tickers, **more}
-    provider = {"name": vendor, "api_key": KEY, "base_url": sandbox.base_url(vendor)}
+    provider = {"name": "sample"} if vendor == "sample" else sandbox.provider(vendor)
     return {"provider": provider, "stock_ticker": tickers, **more}
 
 
-def last_served(vendor: str) -> date:
-    """The last session that a vendor serves on that Friday evening: IEX publishes a day's bar in the next morning."""
-    return date(2026, 11, 19 if vendor == "iex" else 20)
+def last_served(vendor: str, now: DateTime = FRIDAY_EVENING) -> date:
+    """The last session whose final bar a vendor has published at a moment."""
+    return min(last_final(now), SERVED[vendor].hours.last_final(now)) if vendor in SERVED else last_final(now)
 
 
 def faults_of(vendors: Iterable[str], kinds: Iterable[str]) -> list[tuple[str, str]]:
@@ -85,8 +83,7 @@ def test_it_reads_prices_adjusted_as_asked(sandbox: Sandbox, vendor: str, adjust
         return
     now = at(sandbox, pendulum.datetime(2021, 7, 9, 21, tz=ZONE))
     output = read(config(sandbox, vendor, start_date="2021-01-04", adjustment=adjustment), now=now)
-    served_until = date(2021, 7, 8 if vendor == "iex" else 9)
-    truth = sandbox.truth(["AAPL"], date(2021, 1, 4), served_until, adjustment)
+    truth = sandbox.truth(["AAPL"], date(2021, 1, 4), last_served(vendor, now), adjustment)
     assert table(output.records) == pytest.approx({key: trade.close for key, trade in truth.items()}, rel=1e-4)
     assert any(trade.split != 1 for trade in truth.values()), "the window should hold a split"
 
@@ -103,7 +100,7 @@ def test_it_goes_on_from_its_state(sandbox: Sandbox, vendor: str) -> None:
         assert second.state[ticker]["date"] == dates[-1] == last_served(vendor).isoformat()
 
 
-@pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if vendor != "iex"])
+@pytest.mark.parametrize("vendor", [vendor for vendor in VENDORS if not SERVED[vendor].hours.days_later])
 def test_it_asks_nothing_when_nothing_new_can_exist(sandbox: Sandbox, vendor: str) -> None:
     """Plans count requests: the second run of an evening and those of a weekend cost none."""
     first = read(config(sandbox, vendor), now=at(sandbox, FRIDAY_EVENING))
@@ -191,8 +188,7 @@ def test_it_reads_an_unfinished_session_again_until_it_is_final(sandbox: Sandbox
 
 def test_it_reads_up_to_yesterday_where_the_plan_refuses_today(sandbox: Sandbox) -> None:
     """Massive's free plan refuses any window that ends today; the sessions before it are there to be read."""
-    settings = config(sandbox, "massive", "AAPL, MSFT, GOOG")
-    settings["provider"]["api_key"] = "fr33+b0x/k3y="
+    settings = config(sandbox, "massive", "AAPL, MSFT, GOOG") | {"provider": sandbox.provider("massive", FREE_KEY)}
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     assert output.exit_code == 0
     assert {seen["date"] for seen in output.state.values()} == {"2026-11-19"}
@@ -204,7 +200,7 @@ def test_it_fails_late_and_by_name_for_a_bad_ticker(sandbox: Sandbox, vendor: st
     """The others sync and are checkpointed; the bad one is in the error, not skipped in silence."""
     output = read(config(sandbox, vendor, "AAPL, ZZZZ, MSFT"), now=at(sandbox, FRIDAY_EVENING))
     assert {row["stock_ticker"] for row in output.records} == {"AAPL", "MSFT"} == set(output.state)
-    if vendor == "massive":  # an unknown ticker is an empty answer there
+    if SERVED[vendor].unknown_is_empty:
         assert output.exit_code == 0
         assert "has no bar of ZZZZ since 2026-11-13" in output.log("WARN")
     else:
@@ -281,8 +277,7 @@ def test_it_keeps_the_key_out_of_every_output(sandbox: Sandbox, vendor: str, deb
     dead = config(sandbox, vendor)
     dead["provider"]["base_url"] = "http://127.0.0.1:9/gone"
     outputs += [read(dead, now=now), check(dead, now=now)]
-    wrong = config(sandbox, vendor)
-    wrong["provider"]["api_key"] = "wr0ng+k3y/with=odd"
+    wrong = config(sandbox, vendor) | {"provider": sandbox.provider(vendor, "wr0ng+k3y/with=odd")}
     outputs += [read(wrong, now=now), check(wrong, now=now)]
     for kind in ("throttle", "500", "html", "truncated", "cut", "redirect", "empty-body", "bad-key"):
         sandbox.fail(kind, times=-1, vendor=vendor)

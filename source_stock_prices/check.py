@@ -28,7 +28,7 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
     served = 0
     for ticker in tickers:
         try:
-            if stream.ask(stream.query(ticker, stream.end - WINDOW)):
+            if stream.ask(stream.query((ticker,), stream.end - WINDOW)):
                 served += 1
             elif stream.knows(ticker):
                 served += 1

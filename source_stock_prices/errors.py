@@ -56,6 +56,13 @@ REACTIONS: Mapping[Kind, Reaction] = {
         "{title} does not know the ticker {ticker}.{said} Correct stock_ticker.",
         of_ticker=True,
     ),
+    Kind.TICKER_NOT_ENTITLED: Reaction(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "The {title} plan does not include the ticker {ticker}.{said} Remove it from stock_ticker or take a larger"
+        " plan.",
+        of_ticker=True,
+    ),
     Kind.NOT_YET: Reaction(
         ResponseAction.FAIL,
         FailureType.transient_error,
@@ -116,7 +123,7 @@ class ProviderError(Exception):
 
     def explain(self, provider: Provider, ticker: str) -> str:
         """What happened, what the provider said, what to do."""
-        kind, said, _, fix = self.problem
+        kind, said, _, fix, _ = self.problem
         http = "" if self.status is None else f" (HTTP {self.status})"
         pace = provider.free_requests_per_minute
         sentence = REACTIONS[kind].sentence.format(

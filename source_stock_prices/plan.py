@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from math import ceil
 from typing import Any
@@ -11,6 +11,10 @@ from source_stock_prices.providers.base import Query
 
 STATES_A_SYNC = 20
 """Slices, and so STATE messages, of the longest sync. Each repeats the state of every ticker."""
+
+
+BARS_A_QUERY = 20_000
+"""Calendar days times tickers of one query at most: its bars are held in memory until they are sorted."""
 
 
 def windows(
@@ -29,6 +33,19 @@ def windows(
             is_open = first < end or (first == end and last.get("unfinished", False))
         if is_open:
             yield ticker, first
+
+
+def batches(
+    windows: Iterable[tuple[str, date]], end: date, tickers_per_request: int
+) -> Iterator[tuple[tuple[str, ...], date]]:
+    """The tickers that are asked for together, with their first day: those whose windows are the same."""
+    alike: dict[date, list[str]] = {}
+    for ticker, first in windows:
+        alike.setdefault(first, []).append(ticker)
+    for first, tickers in alike.items():
+        size = max(1, min(tickers_per_request, BARS_A_QUERY // ((end - first).days + 1)))
+        for n in range(0, len(tickers), size):
+            yield tuple(tickers[n : n + size]), first
 
 
 def slices(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:

@@ -10,9 +10,8 @@ from pendulum import DateTime, Time
 ZONE = "America/New_York"
 
 FINAL_AT = Time(20, 30)
-"""The time in New York from which the day's session is final everywhere: vendors correct the day's bars until about
-20:00 New York (https://www.tiingo.com/kb, "The Fastest Method to Ingest Tiingo End-of-Day"), and every other exchange
-they serve closes earlier.
+"""The time in New York from which the day's session is final everywhere: vendors say that they correct the day's bars
+until about 20:00 there, and every other exchange they serve closes earlier.
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
@@ -24,6 +25,9 @@ TIMEOUT = (10, 60)
 
 MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What a provider's `parse` raises on a body that is not its vendor's."""
+
+LATE = timedelta(days=10)
+"""How long after the start a first bar is no news: the longest run of days without a session is shorter."""
 
 NAMED = 10
 """Tickers named in one sentence; the rest are counted."""
@@ -51,7 +55,9 @@ class StockPrices(HttpStream):
         self._failed: dict[str, ProviderError] = {}
         self._stopped: tuple[str, ProviderError] | None = None
         self._dropped: Counter[str] = Counter()
+        self._notices: dict[str, list[str]] = {}
         self._barless: list[str] = []
+        self._late: list[str] = []
         super().__init__(api_budget=_pace(config.requests_per_minute))
         if adapter := self.provider.adapter():
             self._http_client._session.mount(self.provider.base_url, adapter)
@@ -74,7 +80,8 @@ class StockPrices(HttpStream):
         seen = stream_state or {}
         self._warn_of_the_future(seen)
         windows = plan.windows(self.tickers, seen, self._start, self.end)
-        queries = [self.query(ticker, first) for ticker, first in windows]
+        batches = plan.batches(windows, self.end, self._tickers_per_request())
+        queries = [self.query(tickers, first) for tickers, first in batches]
         if not queries:
             self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
         for batch in plan.slices(queries):
@@ -91,24 +98,19 @@ class StockPrices(HttpStream):
     ) -> Iterator[StreamData]:
         for query in (stream_slice or {}).get("queries", ()):
             try:
-                records = self.ask(query)
+                records = self._ask_batch(query)
             except ProviderError as error:
-                if not error.reaction.of_ticker:
-                    self._stopped = (query.ticker, error)
-                    return
-                self._failed[query.ticker] = error
-                self.logger.warning(error.explain(self.provider, query.ticker))
-                continue
-            if not records and query.ticker not in (stream_state or {}):
-                self._barless.append(query.ticker)
+                self._stopped = (names(query.tickers), error)
+                return
+            self._note_first_bars(query, records, stream_state or {})
             yield from records
 
-    def query(self, ticker: str, start: date) -> Query:
-        """The question for one ticker's bars from a day on."""
-        return Query((ticker,), start, self.end, self._config.adjustment, self._today)
+    def query(self, tickers: tuple[str, ...], start: date) -> Query:
+        """The question for the bars of some tickers from a day on."""
+        return Query(tickers, start, self.end, self._config.adjustment, self._today)
 
     def ask(self, query: Query) -> list[Mapping[str, Any]]:
-        """The records of one query, every page of it, ascending by date; raises ProviderError."""
+        """The records of one query, every page of it, ascending by date within a ticker; raises ProviderError."""
         query = query._replace(end=min(query.end, self._served_until))
         if query.start > query.end:
             return []
@@ -130,8 +132,8 @@ class StockPrices(HttpStream):
         request = self.provider.reference_request(ticker)
         if request is None:
             return False
-        self._fetch_next_page(next_page_token={"request": request})
-        return True
+        _, response = self._fetch_next_page(next_page_token={"request": request})
+        return self.provider.is_listed(response)
 
     def path(
         self,
@@ -176,14 +178,16 @@ class StockPrices(HttpStream):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Mapping[str, Any]]:
         query: Query = (stream_slice or {})["query"]
-        try:
+        with _readable(response):
+            for ticker, problem in self.provider.refused(response, query).items():
+                self._set_aside(ticker, ProviderError(problem, response.status_code))
+            if notice := self.provider.notice(response, query):
+                self._notices.setdefault(notice, []).extend(query.tickers)
             return [self._record(bar) for bar in self.provider.parse(response, query)]
-        except MISREAD as error:
-            said = f"{type(error).__name__} {trim(str(error), 80)} in {trim(response.text, 200)}"
-            raise ProviderError(Problem(Kind.UNREADABLE, said), response.status_code) from error
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
-        request = self.provider.next_request(response)
+        with _readable(response):
+            request = self.provider.next_request(response)
         return {"request": request} if request else None
 
     def get_error_handler(self) -> ProviderErrors:
@@ -227,20 +231,63 @@ class StockPrices(HttpStream):
             "provider": self.provider.name,
         }
 
+    def _ask_batch(self, query: Query) -> list[Mapping[str, Any]]:
+        """The records of one query; a ticker that fails is set aside, and the others are asked for again."""
+        try:
+            return self.ask(query)
+        except ProviderError as error:
+            if not error.reaction.of_ticker:
+                raise
+            culprits = [
+                ticker
+                for ticker in query.tickers
+                if len(query.tickers) == 1 or self.provider.spelling(ticker) == error.problem.ticker
+            ]
+            if not culprits:  # the vendor does not say which
+                alone = (query._replace(tickers=(ticker,)) for ticker in query.tickers)
+                return [record for one in alone for record in self._ask_batch(one)]
+            for ticker in culprits:
+                self._set_aside(ticker, error)
+            rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
+            return self._ask_batch(query._replace(tickers=rest)) if rest else []
+
+    def _set_aside(self, ticker: str, error: ProviderError) -> None:
+        self._failed[ticker] = error
+        self.logger.warning(error.explain(self.provider, ticker))
+
     def _clean(self, records: Iterable[Mapping[str, Any]], query: Query) -> list[Mapping[str, Any]]:
-        """The records with a price inside the window, one a session, ascending; the others are dropped and counted."""
+        """The records with a price inside the window, one a session, ascending; drops and counts the others."""
         start, end = query.start.isoformat(), query.end.isoformat()
-        kept: dict[str, Mapping[str, Any]] = {}
+        kept: dict[tuple[str, str], Mapping[str, Any]] = {}
         for record in records:
+            key = record["stock_ticker"], record["date"]
             if not start <= record["date"] <= end:
                 self._dropped["outside the window asked for"] += 1
             elif record["price"] is None:
                 self._dropped["without a close"] += 1
-            elif record["date"] in kept:
+            elif key in kept:
                 self._dropped["for a session already read"] += 1
             else:
-                kept[record["date"]] = record
-        return [kept[day] for day in sorted(kept)]
+                kept[key] = record
+        return [kept[key] for key in sorted(kept)]
+
+    def _note_first_bars(self, query: Query, records: Iterable[Mapping[str, Any]], seen: Mapping[str, Any]) -> None:
+        """Keeps in mind which tickers, read for the first time, have no bar at or soon after the start."""
+        first = {record["stock_ticker"]: record["date"] for record in reversed(list(records))}
+        soon = (query.start + LATE).isoformat()
+        for ticker in query.tickers:
+            if ticker in seen or ticker in self._failed:
+                continue
+            if ticker not in first:
+                self._barless.append(ticker)
+            elif first[ticker] > soon:
+                self._late.append(f"{ticker} ({first[ticker]})")
+
+    def _tickers_per_request(self) -> int:
+        # The pace counts requests: where each ticker counts as one, they are asked for one by one.
+        if self._config.requests_per_minute and self.provider.charges_by_ticker:
+            return 1
+        return self.provider.tickers_per_request
 
     def _warn_of_the_future(self, seen: Mapping[str, Any]) -> None:
         ahead = [ticker for ticker in self.tickers if _is_after(seen.get(ticker), self._today)]
@@ -251,9 +298,15 @@ class StockPrices(HttpStream):
         title = self.provider.title
         for what, count in self._dropped.items():
             self.logger.warning(f"{count} bars of {title} were dropped: {what}.")
+        for notice, tickers in self._notices.items():
+            self.logger.warning(f'{title} said of {names(tickers)}: "{notice}"')
         if self._barless:
             self.logger.warning(
                 f"{title} has no bar of {names(self._barless)} since {self._start}. Is each spelled as there?"
+            )
+        if self._late:
+            self.logger.warning(
+                f"{title} has no bar as old as start_date {self._start}. The first one is that of {names(self._late)}."
             )
 
     def _raise(self) -> None:
@@ -273,6 +326,16 @@ class StockPrices(HttpStream):
 
 def _is_after(seen: Mapping[str, Any] | None, day: date) -> bool:
     return seen is not None and bool(seen["date"] > day.isoformat())
+
+
+@contextmanager
+def _readable(response: Response) -> Iterator[None]:
+    """Turns what a provider raises on a body that is not its vendor's into a ProviderError."""
+    try:
+        yield
+    except MISREAD as error:
+        said = f"{type(error).__name__} {trim(str(error), 80)} in {trim(response.text, 200)}"
+        raise ProviderError(Problem(Kind.UNREADABLE, said), response.status_code) from error
 
 
 def names(tickers: Sequence[str]) -> str:

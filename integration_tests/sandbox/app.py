@@ -17,7 +17,7 @@ from integration_tests.sandbox import iex, massive, tiingo
 from integration_tests.sandbox.book import Book
 from integration_tests.sandbox.control import control
 from integration_tests.sandbox.faults import PAGE, SPOILED, Fault, Faults, can_fail
-from integration_tests.sandbox.vendor import Vendor, answer
+from integration_tests.sandbox.vendor import KEY, Vendor, answer
 from source_stock_prices.market import Trade
 from source_stock_prices.sessions import today
 
@@ -67,6 +67,10 @@ class Sandbox:
     def base_url(self, vendor: str) -> str:
         """The address of a vendor's API."""
         return f"{self.url}/{VENDORS[vendor].name}"
+
+    def provider(self, vendor: str, key: str = KEY) -> dict[str, str]:
+        """The provider block of a config that asks a vendor here."""
+        return {"name": vendor, **VENDORS[vendor].credentials(key), "base_url": self.base_url(vendor)}
 
     @property
     def time(self) -> DateTime:

@@ -69,6 +69,7 @@ vendor = Vendor(
     key=lambda: key_after("Bearer") or request.args.get("apiKey", ""),
     refusals=REFUSALS,
     market_ticker=_market_ticker,
+    unknown_is_empty=True,
 )
 
 

@@ -72,7 +72,8 @@ class Vendor(Blueprint):
 
     `key` reads the key a request carries. `refusals` are the vendor's answers to the faults that have a wording of its
     own; `no-key` and `bad-key` must be among them. `market_ticker` translates the vendor's spelling of a ticker, into
-    None where it is not one. `tickers` names those a request asks for.
+    None where it is not one. `tickers` names those a request asks for. `credentials` are the settings that a config gives
+    the connector for a key. With `unknown_is_empty` an unknown ticker is answered like one without bars.
     """
 
     def __init__(
@@ -84,10 +85,13 @@ class Vendor(Blueprint):
         refusals: Mapping[str, Refusal],
         market_ticker: Callable[[str], str | None],
         tickers: Callable[[], Iterable[str]] = ticker_in_path,
+        credentials: Callable[[str], Mapping[str, str]] = lambda key: {"api_key": key},
+        unknown_is_empty: bool = False,
     ) -> None:
         super().__init__(name, __name__, url_prefix=f"/{name}")
         self.hours, self.key, self.refusals = hours, key, refusals
         self.market_ticker, self.tickers = market_ticker, tickers
+        self.credentials, self.unknown_is_empty = credentials, unknown_is_empty
         self.before_request(self._admit)
 
     def _admit(self) -> Response | None:

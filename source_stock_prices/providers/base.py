@@ -15,7 +15,7 @@ from enum import Enum
 from functools import lru_cache
 from math import isfinite
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,8 @@ RAW, SPLITS, ALL = "raw", "splits", "all"
 
 class Query(NamedTuple):
     """One question: the daily bars of some tickers in a window whose two ends are inclusive.
+
+    There is more than one ticker only for vendors with `tickers_per_request` above 1.
 
     `today` is the calendar day in New York on which it is asked, for vendors whose ranges count back from it.
     """
@@ -81,6 +83,7 @@ class Kind(Enum):
     BAD_CREDENTIALS = "bad credentials"
     NOT_ENTITLED = "not entitled"
     UNKNOWN_TICKER = "unknown ticker"
+    TICKER_NOT_ENTITLED = "ticker not entitled"
     NOT_YET = "not yet"
     THROTTLED = "throttled"
     QUOTA_SPENT = "quota spent"
@@ -92,13 +95,14 @@ class Problem(NamedTuple):
     """A problem in the vendor's own words.
 
     `wait` is the seconds the vendor asks for, or None when it names no time. `fix` is what the user can do, when
-    only this vendor's module knows it.
+    only this vendor's module knows it. `ticker` is the one, in the vendor's spelling, that failed a whole batch.
     """
 
     kind: Kind
     said: str
     wait: float | None = None
     fix: str = ""
+    ticker: str = ""
 
 
 class Rule(NamedTuple):
@@ -126,8 +130,15 @@ class Provider(ABC):
     key_url: ClassVar[str]
     adjustments: ClassVar[tuple[str, ...]]
     free_requests_per_minute: ClassVar[int | None] = None
+    tickers_per_request: ClassVar[int] = 1
+    charges_by_ticker: ClassVar[bool] = False
+    """Whether a request for many tickers counts as many requests of the plan."""
 
     base_url: str
+
+    def spelling(self, ticker: str) -> str:
+        """The vendor's spelling of a ticker."""
+        return ticker
 
     @abstractmethod
     def request(self, query: Query) -> Request:
@@ -148,13 +159,30 @@ class Provider(ABC):
         """The request for the next page, where the vendor pages. It never leaves `base_url`'s host."""
         return None
 
+    def refused(self, response: Response, query: Query) -> Mapping[str, Problem]:
+        """The tickers of a batch that an answer refuses beside the bars of the others."""
+        return {}
+
+    def notice(self, response: Response, query: Query) -> str:
+        """What the user should know of an answer without a problem: bars that the vendor says it left out."""
+        return ""
+
     def reference_request(self, ticker: str) -> Request | None:
-        """A request that a ticker the vendor does not know fails, where an empty list of bars does not tell."""
+        """A request for what the vendor knows of a ticker, where an empty list of bars does not tell."""
         return None
+
+    def is_listed(self, response: Response) -> bool:
+        """Whether an answer to `reference_request` that is no problem has the ticker."""
+        return True
 
     def adapter(self) -> BaseAdapter | None:
         """What carries requests to `base_url` in place of a network."""
         return None
+
+
+def asked(response: Response) -> dict[str, str]:
+    """The parameters that an answer was asked with."""
+    return dict(parse_qsl(urlsplit(response.request.url or "").query))
 
 
 def classify(response: Response, said: str, rules: Iterable[Rule]) -> Problem:
@@ -252,4 +280,4 @@ def on_host(base_url: str, link: str) -> str:
     if link.startswith(base_url + "/"):
         return link
     parts = urlsplit(link)
-    return f"{base_url}{parts.path}?{parts.query}"
+    return f"{base_url}/{parts.path.lstrip('/')}?{parts.query}"

@@ -30,11 +30,12 @@ RULES = (
     # {"status":"ERROR","error":"Unknown API Key"} · {"status":"ERROR","error":"API Key was not provided"}
     Rule(401, "", Kind.BAD_CREDENTIALS),
     # {"status":"NOT_AUTHORIZED","message":"Attempted to request today's data before end of day. Please upgrade ..."}
-    Rule(403, "before end of day", Kind.NOT_YET),
+    # All of status NOT_AUTHORIZED were also seen with HTTP 200.
+    Rule(None, "before end of day", Kind.NOT_YET),
     # {"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe. Please upgrade ..."}
-    Rule(403, "timeframe", Kind.NOT_ENTITLED, fix="Set a later start_date (the free plan reaches back 2 years)."),
+    Rule(None, "timeframe", Kind.NOT_ENTITLED, fix="Set a later start_date (the free plan reaches back 2 years)."),
     # {"status":"NOT_AUTHORIZED","message":"You are not entitled to this data. Please upgrade your plan at ..."}
-    Rule(403, "upgrade", Kind.NOT_ENTITLED),
+    Rule(None, "not entitled", Kind.NOT_ENTITLED),
     # {"status":"NOT_FOUND","message":"Ticker not found."}, from the ticker reference alone: bars of an unknown
     # ticker are an empty 200.
     Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),

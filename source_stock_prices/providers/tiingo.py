@@ -55,9 +55,12 @@ class Tiingo(Provider):
     api_key: str = field(repr=False)
     base_url: str = "https://api.tiingo.com"
 
+    def spelling(self, ticker: str) -> str:
+        return ticker.replace(".", "-")  # BRK.B is BRK-B
+
     def request(self, query: Query) -> Request:
         return self._get(
-            f"/tiingo/daily/{_dialect(query.ticker)}/prices",
+            f"/tiingo/daily/{self._path(query.ticker)}/prices",
             {"startDate": query.start.isoformat(), "endDate": query.end.isoformat(), "format": "json"},
         )
 
@@ -91,11 +94,10 @@ class Tiingo(Provider):
             )
 
     def reference_request(self, ticker: str) -> Request:
-        return self._get(f"/tiingo/daily/{_dialect(ticker)}")
+        return self._get(f"/tiingo/daily/{self._path(ticker)}")
 
     def _get(self, path: str, params: dict[str, str] | None = None) -> Request:
         return Request(self.base_url + path, params or {}, {"Authorization": f"Token {self.api_key}"})
 
-
-def _dialect(ticker: str) -> str:
-    return quote(ticker.replace(".", "-"), safe="")  # BRK.B is BRK-B
+    def _path(self, ticker: str) -> str:
+        return quote(self.spelling(ticker), safe="")
