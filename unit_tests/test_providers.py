@@ -2,8 +2,9 @@
 
 A case of `providers/<name>.json` is typed by a person; its title finishes "it ...", its `source` says where the shape
 is known from. A request or a response may override parts of the file's `settings` and `query`. A response is either
-`bars` (fields that are None left out, the query's ticker implied), a `problem` (the parts it names are compared),
-`unreadable` (no problem, but `parse` raises), or, to a `reference`, `known`.
+`bars` (fields that are None left out, the query's one ticker implied), a `problem` (the parts it names are compared),
+`unreadable` (no problem, but `parse` raises), or, to a `reference`, `known`. Beside its bars an answer can have a
+`next` page, tickers of the batch it `refused`, and a `notice`.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ OUTCOMES = {"bars", "problem", "unreadable", "known"}
 KEYS = {
     "requests": {"title", "source", "settings", "query", "url", "params", "headers"},
     "references": {"title", "source", "settings", "ticker", "url", "params", "headers"},
-    "responses": {"title", "source", "settings", "query", "reference", "status", "headers", "body", "text", "next"}
+    "responses": {"title", "source", "settings", "query", "reference", "status", "headers", "body", "text"}
+    | {"next", "refused", "notice"}
     | OUTCOMES,
 }
 
@@ -119,7 +121,7 @@ def answer(case: Case, body: bytes | None = None) -> requests.Response:
 def bars_of(case: Case) -> list[Bar]:
     """The bars that a person expects of the case."""
     return [
-        Bar(**{"ticker": case.query.ticker, **row, "date": date.fromisoformat(row["date"])})
+        Bar(**{"ticker": case.query.tickers[0], **row, "date": date.fromisoformat(row["date"])})
         for row in case.data["bars"]
     ]
 
@@ -186,6 +188,25 @@ def test_it_asks_for_the_next_page(case: Case) -> None:
         assert found is None
     else:
         assert found == Request(expected["url"], expected["params"], case.provider.request(case.query).headers)
+
+
+@each("responses", "bars")
+def test_it_tells_which_tickers_of_a_batch_were_refused(case: Case) -> None:
+    """One bad ticker among many costs the others nothing, and is never read as one without bars."""
+    refused = case.provider.refused(answer(case), case.query)
+    assert {ticker: problem.kind.name for ticker, problem in refused.items()} == case.data.get("refused", {})
+
+
+@each("responses", "bars")
+def test_it_passes_on_what_the_vendor_left_out(case: Case) -> None:
+    """A vendor that cuts a range in silence makes a short table look whole."""
+    assert case.provider.notice(answer(case), case.query) == case.data.get("notice", "")
+
+
+@each("responses", "known")
+def test_it_knows_what_the_reference_has(case: Case) -> None:
+    """Some vendors answer with a success and an empty list about a ticker they do not have."""
+    assert case.provider.is_listed(answer(case)) is case.data["known"]
 
 
 # What holds for every vendor

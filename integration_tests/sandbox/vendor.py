@@ -72,8 +72,8 @@ class Vendor(Blueprint):
 
     `key` reads the key a request carries. `refusals` are the vendor's answers to the faults that have a wording of its
     own; `no-key` and `bad-key` must be among them. `market_ticker` translates the vendor's spelling of a ticker, into
-    None where it is not one. `tickers` names those a request asks for. `credentials` are the settings that a config gives
-    the connector for a key. With `unknown_is_empty` an unknown ticker is answered like one without bars.
+    None where it is not one. `tickers` names those a request asks for. `credentials` turns a key into the settings of a
+    config. With `unknown_is_empty` an unknown ticker is answered like one without bars.
     """
 
     def __init__(
