@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from datetime import date
 from typing import Any
 
@@ -92,7 +92,7 @@ def _provider(block: Any) -> Provider:
     if not isinstance(block, Mapping) or not isinstance(name, str) or name not in PROVIDERS:
         raise ConfigError(f"provider.name: {name!r} is not a known provider. Allowed: {', '.join(PROVIDERS)}.")
     provider = PROVIDERS[name]
-    given = {key: _text(f"provider.{key}", block[key]) for key in _settings(provider) if key in block}
+    given = {field.name: _setting(field, block[field.name]) for field in fields(provider) if field.name in block}
     for key, required in _settings(provider).items():
         if required and not given.get(key):
             raise ConfigError(_missing(provider, key))
@@ -111,11 +111,14 @@ def _missing(provider: type[Provider], key: str) -> str:
     return f"{sentence} Put it in the provider block{tutorial}.{where}{keyless}"
 
 
-def _text(key: str, value: Any) -> str:
+def _setting(field: Field[Any], value: Any) -> str:
     """A setting as one line of printable ASCII, which is all that a header or a URL can carry."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not isinstance(value, str) or not text.isascii() or not (text.isprintable() or not text):
+    key, allowed = f"provider.{field.name}", field.metadata.get("allowed")
+    text = value.strip() if isinstance(value, str) else None
+    if text is None or not text.isascii() or not text.isprintable():
         raise ConfigError(f"{key}: the value is not a line of printable ASCII characters.")
+    if allowed and text not in allowed:
+        raise ConfigError(f"{key}: {text!r} is unknown. Allowed: {', '.join(allowed)}.")
     return text
 
 
