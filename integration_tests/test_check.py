@@ -26,14 +26,14 @@ def test_it_succeeds_with_a_good_key_and_ticker(sandbox: Sandbox, vendor: str) -
 
 SENTENCES = {
     "bad-key": "does not accept the API key. It said (HTTP ",
-    "plan": "plan does not include what was asked for AAPL. It said (HTTP ",
+    "plan": "plan does not include what was asked for the ticker AAPL. It said (HTTP ",
     "quota": "plan are used up. It said (HTTP ",
     "500": "cannot be reached at http",
     "cut": "cannot be reached at http",
-    "html": "gave an answer for AAPL that is not its API's. It said (HTTP 200)",
-    "truncated": "gave an answer for AAPL that is not its API's. It said (HTTP 200)",
-    "empty-body": "gave an answer for AAPL that is not its API's. It said nothing (HTTP 200)",
-    "redirect": "gave an answer for AAPL that is not its API's. It said nothing (HTTP 302)",
+    "html": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
+    "truncated": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
+    "empty-body": "gave an answer for the ticker AAPL that is not its API's. It said nothing (HTTP 200)",
+    "redirect": "gave an answer for the ticker AAPL that is not its API's. It said nothing (HTTP 302)",
 }
 
 

@@ -25,11 +25,8 @@ LASTING = {
     "timeout": "transient_error",
     "cut": "transient_error",
     "cut-body": "transient_error",
-    "html": "system_error",
-    "truncated": "system_error",
-    "empty-body": "system_error",
-    "redirect": "system_error",
 }
+GARBLED = ["html", "truncated", "empty-body", "redirect"]
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +72,37 @@ def test_it_stops_at_a_fault_that_lasts_with_what_it_read_kept(sandbox: Sandbox,
     rest = read(settings, now=FRIDAY_EVENING, state=as_message(output.state))
     truth = sandbox.truth(TICKERS, date(2026, 11, 13), last_served(vendor))
     assert table(output.records + rest.records) == {key: trade.close for key, trade in truth.items()}
+
+
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, GARBLED))
+def test_it_sets_a_ticker_aside_whose_answer_is_garbled(sandbox: Sandbox, vendor: str, fault: str) -> None:
+    """One odd answer is that ticker's: it fails by name at the end, and the next sync completes the table."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail(fault, times=-1, vendor=vendor, ticker="MSFT")
+    settings = config(sandbox, vendor, ", ".join(TICKERS))
+    output = read(settings, now=FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert output.error and output.error["failure_type"] == "system_error"
+    assert "gave an answer for the ticker MSFT that is not its API's" in output.error["message"]
+    assert set(output.state) == {"AAPL", "GOOG"} == {row["stock_ticker"] for row in output.records}
+
+    sandbox.reset()
+    sandbox.now = FRIDAY_EVENING
+    rest = read(settings, now=FRIDAY_EVENING, state=as_message(output.state))
+    truth = sandbox.truth(TICKERS, date(2026, 11, 13), last_served(vendor))
+    assert table(output.records + rest.records) == {key: trade.close for key, trade in truth.items()}
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_stops_when_every_answer_is_garbled(sandbox: Sandbox, vendor: str) -> None:
+    """Then it is no ticker's fault, and asking on would only cost requests."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("html", times=-1, vendor=vendor)
+    output = read(config(sandbox, vendor, ", ".join(f"T{n}" for n in range(50))), now=FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert output.error and output.error["failure_type"] == "system_error"
+    assert not output.records
+    assert len(sandbox.requests) <= 4
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from logging import Logger
 
-from source_stock_prices.errors import ProviderError
+from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.providers.base import Kind
-from source_stock_prices.stream import StockPrices, names
+from source_stock_prices.stream import StockPrices
 
 WINDOW = timedelta(days=10)
 """Long enough to hold a session of every listed ticker, whatever the holidays."""
@@ -40,8 +40,8 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
                 logger.warning(f"{provider.title} asks to slow down, so the key works. It said: {error.problem.said}")
                 return True, None
             if not error.reaction.of_ticker:
-                return False, error.explain(provider, ticker)
-            unknown.append(error.explain(provider, ticker))
+                return False, error.explain(provider, [ticker])
+            unknown.append(error.explain(provider, [ticker]))
     logger.info(f"Checked {len(tickers)} of {len(stream.tickers)} tickers with {provider.title}.")
     if unknown:
         return False, " ".join(unknown)

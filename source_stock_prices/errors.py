@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import requests
@@ -48,25 +48,24 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "The {title} plan does not include what was asked for {ticker}.{said} Ask for less or take a larger plan.",
+        "The {title} plan does not include what was asked for the {tickers}.{said} Ask for less or take a larger plan.",
     ),
     Kind.UNKNOWN_TICKER: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "{title} does not know the ticker {ticker}.{said} Correct stock_ticker.",
+        "{title} does not know the {tickers}.{said} Correct stock_ticker.",
         of_ticker=True,
     ),
     Kind.TICKER_NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "The {title} plan does not include the ticker {ticker}.{said} Remove it from stock_ticker or take a larger"
-        " plan.",
+        "The {title} plan does not include the {tickers}.{said} Remove it from stock_ticker or take a larger plan.",
         of_ticker=True,
     ),
     Kind.NOT_YET: Reaction(
         ResponseAction.FAIL,
         FailureType.transient_error,
-        "{title} does not serve the last session of {ticker} yet.{said} Sync again later.",
+        "{title} does not serve the last session of the {tickers} yet.{said} Sync again later.",
     ),
     Kind.THROTTLED: Reaction(
         ResponseAction.RATE_LIMITED,
@@ -87,7 +86,9 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.UNREADABLE: Reaction(
         ResponseAction.FAIL,
         FailureType.system_error,
-        "{title} gave an answer for {ticker} that is not its API's.{said} Check base_url; if it is right, report this.",
+        "{title} gave an answer for the {tickers} that is not its API's.{said} Check base_url; if it is right, report"
+        " this.",
+        of_ticker=True,
     ),
 }
 
@@ -110,6 +111,16 @@ EXCEPTIONS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
 )
 
 
+NAMED = 10
+"""Tickers named in one sentence; the rest are counted."""
+
+
+def names(things: Sequence[str]) -> str:
+    """The first of a list, and how many more."""
+    named = ", ".join(things[:NAMED])
+    return named if len(things) <= NAMED else f"{named} and {len(things) - NAMED} more"
+
+
 class ProviderError(Exception):
     """A problem that no further try will solve, with the HTTP status of the answer it came in, if any."""
 
@@ -121,7 +132,7 @@ class ProviderError(Exception):
     def reaction(self) -> Reaction:
         return REACTIONS[self.problem.kind]
 
-    def explain(self, provider: Provider, ticker: str) -> str:
+    def explain(self, provider: Provider, tickers: Sequence[str]) -> str:
         """What happened, what the provider said, what to do."""
         kind, said, _, fix, _ = self.problem
         http = "" if self.status is None else f" (HTTP {self.status})"
@@ -129,7 +140,7 @@ class ProviderError(Exception):
         sentence = REACTIONS[kind].sentence.format(
             title=provider.title,
             base_url=provider.base_url,
-            ticker=ticker,
+            tickers=f"ticker{'s' * (len(tickers) > 1)} {names(tickers)}",
             said=f' It said{http}: "{said}".' if said else f" It said nothing{http}.",
             key_url=f", to be had at {provider.key_url}" if provider.key_url else "",
             pace=f" (the free plan allows {pace})" if pace else "",

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left, bisect_right
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from math import exp
 from random import Random
 from typing import NamedTuple
+
+from source_stock_prices.sessions import between
 
 FIRST_SESSION = date(2005, 1, 3)
 LAST_YEAR = 2040
@@ -42,10 +44,7 @@ def is_listed(ticker: str) -> bool:
 @lru_cache(maxsize=1)
 def sessions() -> tuple[date, ...]:
     """Every New York session from 2005 to 2040, ascending."""
-    from source_stock_prices.sessions import is_session
-
-    days = (FIRST_SESSION + timedelta(days=n) for n in range((date(LAST_YEAR, 12, 31) - FIRST_SESSION).days + 1))
-    return tuple(day for day in days if is_session(day))
+    return between(FIRST_SESSION, date(LAST_YEAR, 12, 31))
 
 
 def history(ticker: str, until: date) -> tuple[Trade, ...]:

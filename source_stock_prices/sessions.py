@@ -28,6 +28,13 @@ def is_session(day: date) -> bool:
     return day.weekday() < 5 and day not in _holidays(day.year)
 
 
+@lru_cache(maxsize=100)
+def between(first: date, last: date) -> tuple[date, ...]:
+    """The sessions in a window, both ends inclusive."""
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return tuple(day for day in days if is_session(day))
+
+
 def today(now: DateTime) -> date:
     """The calendar day in New York at a moment."""
     return now.in_timezone(ZONE).date()

@@ -1,6 +1,7 @@
 """The state, `{"AAPL": {"date": "2026-11-20", "price": 271.49}}`, and every shape it ever had.
 
-Per ticker it holds the last bar that was emitted. `"unfinished": true` marks a bar that could still change.
+Per ticker it holds the last bar that was emitted. `"unfinished": true` marks a bar that could still change. `"since"`
+is the first day ever read, kept where a rewritten history has to be read again and no start_date tells from when.
 """
 
 from __future__ import annotations
@@ -76,15 +77,21 @@ def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> 
     return {ticker: _seen(ticker, seen) for ticker, seen in state.items()}
 
 
-def seen(day: str, price: float, *, unfinished: bool) -> Seen:
+def seen(day: str, price: float, *, unfinished: bool, since: str | None) -> Seen:
     """What the state keeps of an emitted bar."""
-    return {"date": day, "price": price, "unfinished": True} if unfinished else {"date": day, "price": price}
+    kept: Seen = {"date": day, "price": price}
+    if unfinished:
+        kept["unfinished"] = True
+    if since:
+        kept["since"] = since
+    return kept
 
 
 def _seen(ticker: str, value: Any) -> Seen:
     if not isinstance(value, Mapping):
         raise StateError(f"{value!r} of {ticker!r} is not an object with a date")
     _day(ticker, value.get("date"))
+    _day(ticker, value.get("since", value["date"]))
     if not isinstance(value.get("price"), (int, float, type(None))) or isinstance(value.get("price"), bool):
         raise StateError(f"the price {value['price']!r} of {ticker!r} is not a number")
     return dict(value)

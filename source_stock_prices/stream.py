@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, FailureType, SyncMode
+from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.sources.streams.call_rate import APIBudget, MovingWindowCallRatePolicy, Rate
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from requests import RequestException, Response
 
 from source_stock_prices import plan, state
+from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
-from source_stock_prices.errors import ProviderError, ProviderErrors, problem_of
-from source_stock_prices.providers.base import Bar, Kind, Problem, Provider, Query, Request, trim
+from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
+from source_stock_prices.providers.base import RAW, Bar, Kind, Problem, Provider, Query, Request, trim
+from source_stock_prices.report import Report
+from source_stock_prices.restatement import Finding, judge
 
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two bytes of an answer."""
@@ -26,11 +27,8 @@ TIMEOUT = (10, 60)
 MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What a provider's `parse` raises on a body that is not its vendor's."""
 
-LATE = timedelta(days=10)
-"""How long after the start a first bar is no news: the longest run of days without a session is shorter."""
-
-NAMED = 10
-"""Tickers named in one sentence; the rest are counted."""
+GARBLED = 3
+"""Unreadable answers in a row after which it is no ticker's fault."""
 
 
 class StockPrices(HttpStream):
@@ -52,12 +50,8 @@ class StockPrices(HttpStream):
         self.tickers, self.end = config.tickers, end
         self._start, self._last_final, self._today = start, last_final, today
         self._served_until = end
-        self._failed: dict[str, ProviderError] = {}
-        self._stopped: tuple[str, ProviderError] | None = None
-        self._dropped: Counter[str] = Counter()
-        self._notices: dict[str, list[str]] = {}
-        self._barless: list[str] = []
-        self._late: list[str] = []
+        self._report = Report(config.provider, self.logger)
+        self._unreadable = 0
         super().__init__(api_budget=_pace(config.requests_per_minute))
         if adapter := self.provider.adapter():
             self._http_client._session.mount(self.provider.base_url, adapter)
@@ -67,8 +61,9 @@ class StockPrices(HttpStream):
         full = configured_stream.sync_mode == SyncMode.full_refresh
         self.state = {} if full else dict(state.read(self.state, self.tickers, self.logger))
         yield from super().read(configured_stream, *args, **kwargs)
-        self._report()
-        self._raise()
+        self._report.write(self._start)
+        if failure := self._report.failure():
+            raise failure
 
     def stream_slices(
         self,
@@ -80,12 +75,11 @@ class StockPrices(HttpStream):
         seen = stream_state or {}
         self._warn_of_the_future(seen)
         windows = plan.windows(self.tickers, seen, self._start, self.end)
-        batches = plan.batches(windows, self.end, self._tickers_per_request())
-        queries = [self.query(tickers, first) for tickers, first in batches]
+        queries = self._queries(windows)
         if not queries:
             self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
         for batch in plan.slices(queries):
-            if self._stopped:
+            if self._report.stopped:
                 return
             yield {"queries": batch}
 
@@ -98,25 +92,26 @@ class StockPrices(HttpStream):
     ) -> Iterator[StreamData]:
         for query in (stream_slice or {}).get("queries", ()):
             try:
-                records = self._ask_batch(query)
+                bars = self._read(query, stream_state or {})
             except ProviderError as error:
-                self._stopped = (names(query.tickers), error)
+                self._report.stop(query.tickers, error)
                 return
-            self._note_first_bars(query, records, stream_state or {})
-            yield from records
+            for ticker in query.tickers:
+                for bar in bars.get(ticker, ()):
+                    yield self._record(bar)
 
     def query(self, tickers: tuple[str, ...], start: date) -> Query:
         """The question for the bars of some tickers from a day on."""
         return Query(tickers, start, self.end, self._config.adjustment, self._today)
 
-    def ask(self, query: Query) -> list[Mapping[str, Any]]:
-        """The records of one query, every page of it, ascending by date within a ticker; raises ProviderError."""
+    def ask(self, query: Query) -> list[Bar]:
+        """The bars of one query, every page of it, ascending by date within a ticker; raises ProviderError."""
         query = query._replace(end=min(query.end, self._served_until))
         if query.start > query.end:
             return []
         try:
             pages: Iterable[Any] = super().read_records(SyncMode.incremental, stream_slice={"query": query})
-            return self._clean(pages, query)
+            return clean(pages, query, self._report.drop)
         except RequestException as error:
             raise ProviderError(problem_of(error)) from error
         except ProviderError as error:
@@ -176,14 +171,14 @@ class StockPrices(HttpStream):
         stream_state: Mapping[str, Any],
         stream_slice: Mapping[str, Any] | None = None,
         next_page_token: Mapping[str, Any] | None = None,
-    ) -> Iterable[Mapping[str, Any]]:
+    ) -> Iterable[Any]:
         query: Query = (stream_slice or {})["query"]
         with _readable(response):
             for ticker, problem in self.provider.refused(response, query).items():
-                self._set_aside(ticker, ProviderError(problem, response.status_code))
+                self._report.set_aside(ticker, ProviderError(problem, response.status_code))
             if notice := self.provider.notice(response, query):
-                self._notices.setdefault(notice, []).extend(query.tickers)
-            return [self._record(bar) for bar in self.provider.parse(response, query)]
+                self._report.note(notice, query.tickers)
+            return list(self.provider.parse(response, query))
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
         with _readable(response):
@@ -202,8 +197,12 @@ class StockPrices(HttpStream):
         ticker, day = latest_record["stock_ticker"], latest_record["date"]
         seen = current_stream_state.get(ticker)
         if seen is None or day >= seen["date"]:
-            unfinished = day > self._last_final.isoformat()
-            current_stream_state[ticker] = state.seen(day, latest_record["price"], unfinished=unfinished)
+            current_stream_state[ticker] = state.seen(
+                day,
+                latest_record["price"],
+                unfinished=day > self._last_final.isoformat(),
+                since=(seen or {}).get("since", day) if self._keeps_since else None,
+            )
         return current_stream_state
 
     def _request(self, stream_slice: Mapping[str, Any] | None, next_page_token: Mapping[str, Any] | None) -> Request:
@@ -231,57 +230,82 @@ class StockPrices(HttpStream):
             "provider": self.provider.name,
         }
 
-    def _ask_batch(self, query: Query) -> list[Mapping[str, Any]]:
-        """The records of one query; a ticker that fails is set aside, and the others are asked for again."""
+    def _queries(self, windows: Iterable[tuple[str, date]]) -> list[Query]:
+        batches = plan.batches(windows, self.end, self._tickers_per_request())
+        return [self.query(tickers, first) for tickers, first in batches]
+
+    def _read(self, query: Query, seen: Mapping[str, Any]) -> dict[str, list[Bar]]:
+        """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history."""
+        bars = self._ask_batch(query)
+        rewritten = {
+            ticker: self._rewritten_since(seen[ticker])
+            for ticker in query.tickers
+            if ticker in seen and ticker not in self._report.failed and self._is_rewritten(ticker, seen, bars)
+        }
+        for again in self._queries(rewritten.items()):
+            # Until all of it was read, nothing of such a ticker is emitted: its state would hide the next try.
+            whole = self._ask_batch(again)
+            bars |= {ticker: whole.get(ticker, []) for ticker in again.tickers}
+        for ticker in query.tickers:
+            if ticker in self._report.failed:
+                bars.pop(ticker, None)
+                continue
+            if ticker not in seen:
+                self._report.first_read(ticker, query.start, bars.get(ticker, []))
+            self._report.gaps(query, ticker, bars.get(ticker, []))
+        return bars
+
+    def _is_rewritten(self, ticker: str, seen: Mapping[str, Any], bars: Mapping[str, list[Bar]]) -> bool:
+        day = seen[ticker]["date"]
+        finding, was, now = judge(seen[ticker], bars.get(ticker, []), self._config.adjustment)
+        if finding is Finding.GONE:
+            self._report.gone(ticker, day)
+        elif finding is Finding.IRRECONCILABLE:
+            self.logger.warning(f"The raw price of {ticker} on {day} was {was} and is {now}: is the ticker reused?")
+        elif finding is Finding.RESTATED:
+            ratio = f"ratio {now / was:.6g}" if now and was else "by an event in a new session"
+            self.logger.warning(
+                f"{self.provider.title} rewrote the history of {ticker}: {day} was {was} and is {now} ({ratio})."
+                f" It is read again since {self._rewritten_since(seen[ticker])}."
+            )
+        return finding is Finding.RESTATED
+
+    def _rewritten_since(self, seen: Mapping[str, Any]) -> date:
+        """The first day of a ticker that was ever read."""
+        first = self._config.start_date or date.fromisoformat(seen.get("since", self._start.isoformat()))
+        return min(first, date.fromisoformat(seen["date"]))
+
+    @property
+    def _keeps_since(self) -> bool:
+        # Only a history that can be rewritten has to be known from its start, which start_date tells if there is one.
+        return self._config.adjustment != RAW and self._config.start_date is None
+
+    def _ask_batch(self, query: Query) -> dict[str, list[Bar]]:
+        """The bars of one query by ticker; a ticker that fails is set aside, and the others are asked for again."""
+        bars: dict[str, list[Bar]] = {}
         try:
-            return self.ask(query)
+            for bar in self.ask(query):
+                bars.setdefault(bar.ticker, []).append(bar)
+            self._unreadable = 0
+            return bars
         except ProviderError as error:
-            if not error.reaction.of_ticker:
+            if error.problem.kind is Kind.UNREADABLE:
+                self._unreadable += 1
+            if not error.reaction.of_ticker or self._unreadable == GARBLED:
                 raise
             culprits = [
                 ticker
                 for ticker in query.tickers
                 if len(query.tickers) == 1 or self.provider.spelling(ticker) == error.problem.ticker
             ]
-            if not culprits:  # the vendor does not say which
-                alone = (query._replace(tickers=(ticker,)) for ticker in query.tickers)
-                return [record for one in alone for record in self._ask_batch(one)]
             for ticker in culprits:
-                self._set_aside(ticker, error)
+                self._report.set_aside(ticker, error)
             rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
-            return self._ask_batch(query._replace(tickers=rest)) if rest else []
-
-    def _set_aside(self, ticker: str, error: ProviderError) -> None:
-        self._failed[ticker] = error
-        self.logger.warning(error.explain(self.provider, ticker))
-
-    def _clean(self, records: Iterable[Mapping[str, Any]], query: Query) -> list[Mapping[str, Any]]:
-        """The records with a price inside the window, one a session, ascending; drops and counts the others."""
-        start, end = query.start.isoformat(), query.end.isoformat()
-        kept: dict[tuple[str, str], Mapping[str, Any]] = {}
-        for record in records:
-            key = record["stock_ticker"], record["date"]
-            if not start <= record["date"] <= end:
-                self._dropped["outside the window asked for"] += 1
-            elif record["price"] is None:
-                self._dropped["without a close"] += 1
-            elif key in kept:
-                self._dropped["for a session already read"] += 1
-            else:
-                kept[key] = record
-        return [kept[key] for key in sorted(kept)]
-
-    def _note_first_bars(self, query: Query, records: Iterable[Mapping[str, Any]], seen: Mapping[str, Any]) -> None:
-        """Keeps in mind which tickers, read for the first time, have no bar at or soon after the start."""
-        first = {record["stock_ticker"]: record["date"] for record in reversed(list(records))}
-        soon = (query.start + LATE).isoformat()
-        for ticker in query.tickers:
-            if ticker in seen or ticker in self._failed:
-                continue
-            if ticker not in first:
-                self._barless.append(ticker)
-            elif first[ticker] > soon:
-                self._late.append(f"{ticker} ({first[ticker]})")
+            if culprits:
+                return self._ask_batch(query._replace(tickers=rest)) if rest else {}
+            for ticker in rest:  # the vendor does not say which
+                bars |= self._ask_batch(query._replace(tickers=(ticker,)))
+            return bars
 
     def _tickers_per_request(self) -> int:
         # The pace counts requests: where each ticker counts as one, they are asked for one by one.
@@ -293,35 +317,6 @@ class StockPrices(HttpStream):
         ahead = [ticker for ticker in self.tickers if _is_after(seen.get(ticker), self._today)]
         if ahead:
             self.logger.warning(f"The state of {names(ahead)} is in the future: nothing is read until then.")
-
-    def _report(self) -> None:
-        title = self.provider.title
-        for what, count in self._dropped.items():
-            self.logger.warning(f"{count} bars of {title} were dropped: {what}.")
-        for notice, tickers in self._notices.items():
-            self.logger.warning(f'{title} said of {names(tickers)}: "{notice}"')
-        if self._barless:
-            self.logger.warning(
-                f"{title} has no bar of {names(self._barless)} since {self._start}. Is each spelled as there?"
-            )
-        if self._late:
-            self.logger.warning(
-                f"{title} has no bar as old as start_date {self._start}. The first one is that of {names(self._late)}."
-            )
-
-    def _raise(self) -> None:
-        """Ends the stream with what failed: first what stopped it, then each failed ticker."""
-        sentences = [error.explain(self.provider, ticker) for ticker, error in list(self._failed.items())[:NAMED]]
-        if len(self._failed) > NAMED:
-            sentences.append(f"{len(self._failed) - NAMED} more tickers failed: see the log.")
-        failure = FailureType.config_error
-        if self._stopped:
-            ticker, error = self._stopped
-            failure = error.reaction.failure
-            sentences.insert(0, error.explain(self.provider, ticker))
-        if sentences:
-            message = " ".join(sentences)
-            raise AirbyteTracedException(message=message, internal_message=message, failure_type=failure)
 
 
 def _is_after(seen: Mapping[str, Any] | None, day: date) -> bool:
@@ -336,12 +331,6 @@ def _readable(response: Response) -> Iterator[None]:
     except MISREAD as error:
         said = f"{type(error).__name__} {trim(str(error), 80)} in {trim(response.text, 200)}"
         raise ProviderError(Problem(Kind.UNREADABLE, said), response.status_code) from error
-
-
-def names(tickers: Sequence[str]) -> str:
-    """The first tickers of a list, and how many more."""
-    named = ", ".join(tickers[:NAMED])
-    return named if len(tickers) <= NAMED else f"{named} and {len(tickers) - NAMED} more"
 
 
 def _pace(requests_per_minute: int | None) -> APIBudget | None:

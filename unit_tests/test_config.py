@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import validate
 
@@ -116,6 +116,7 @@ JSON = st.recursive(
 KEYS = ["stock_ticker", "provider", "start_date", "end_date", "adjustment", "requests_per_minute", "api_key"]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw ever builds tables of Unicode
 @given(st.dictionaries(st.sampled_from([*KEYS, "include_unfinished_session"]), JSON))
 def test_it_answers_whatever_is_in_a_config_with_a_config_or_a_sentence(raw: dict[str, Any]) -> None:
     """A stack trace tells a user nothing."""

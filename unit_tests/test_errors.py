@@ -29,7 +29,7 @@ def test_it_has_a_reaction_for_every_kind_of_problem() -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_it_tells_what_happened_what_was_said_and_what_to_do(kind: Kind) -> None:
     """A sentence that only says that something failed leaves the user alone."""
-    sentence = ProviderError(Problem(kind, "the vendor's words", fix="And a hint."), 418).explain(MASSIVE, "AAPL")
+    sentence = ProviderError(Problem(kind, "the vendor's words", fix="And a hint."), 418).explain(MASSIVE, ["AAPL"])
     assert "Massive" in sentence
     assert 'It said (HTTP 418): "the vendor\'s words".' in sentence
     assert sentence.endswith("And a hint.")
@@ -92,6 +92,7 @@ def test_it_does_not_wait_at_all_when_impatient() -> None:
         ProviderErrors(MASSIVE, patient=False).interpret_response(answer(429))
 
 
-def test_it_lets_the_other_tickers_go_on_only_where_the_ticker_is_the_problem() -> None:
+def test_it_lets_the_other_tickers_go_on_only_where_the_ticker_may_be_the_problem() -> None:
     """Any other refusal meets every ticker alike, and asking on would only cost requests."""
-    assert {kind for kind in Kind if REACTIONS[kind].of_ticker} == {Kind.UNKNOWN_TICKER, Kind.TICKER_NOT_ENTITLED}
+    alone = {kind for kind in Kind if REACTIONS[kind].of_ticker}
+    assert alone == {Kind.UNKNOWN_TICKER, Kind.TICKER_NOT_ENTITLED, Kind.UNREADABLE}

@@ -41,6 +41,17 @@ def test_it_asks_for_every_day_that_can_be_new_and_for_no_ticker_without_one(see
             assert ticker not in windows
 
 
+@given(st.lists(DAYS.filter(lambda day: day <= END), max_size=300), st.integers(1, 100))
+def test_it_asks_together_for_tickers_with_the_same_window(firsts: list[date], most: int) -> None:
+    """One request for many tickers, each asked for once, within the vendor's limit and what fits in memory."""
+    windows = [(f"T{n}", first) for n, first in enumerate(firsts)]
+    batches = list(plan.batches(windows, END, most))
+    assert sorted((ticker, first) for tickers, first in batches for ticker in tickers) == sorted(windows)
+    for tickers, first in batches:
+        assert len(tickers) <= most
+        assert len(tickers) == 1 or len(tickers) * ((END - first).days + 1) <= plan.BARS_A_QUERY
+
+
 @given(st.integers(min_value=0, max_value=3000))
 def test_it_cuts_a_sync_into_few_slices_that_hold_every_query_once(count: int) -> None:
     """Each slice ends in a STATE that repeats every ticker: more than a few would outweigh the records."""

@@ -140,6 +140,10 @@ class Provider(ABC):
         """The vendor's spelling of a ticker."""
         return ticker
 
+    def trades_in_new_york(self, ticker: str) -> bool:
+        """Whether a ticker has a bar for each session of the New York Stock Exchange."""
+        return True
+
     @abstractmethod
     def request(self, query: Query) -> Request:
         """The first request for a query."""

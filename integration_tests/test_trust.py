@@ -1,0 +1,215 @@
+"""A table one can trust: rewritten histories, kills at any line, tickers that fail, gaps that are told of."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pendulum
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pendulum import DateTime
+
+from integration_tests.front_door import Output, as_message, read, table
+from integration_tests.sandbox import Sandbox
+from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, at, config, last_served
+from source_stock_prices.providers import PROVIDERS
+from source_stock_prices.providers.base import ALL, SPLITS
+
+ADJUSTED = [
+    (vendor, adjustment)
+    for vendor in VENDORS
+    for adjustment in (SPLITS, ALL)
+    if adjustment in PROVIDERS[vendor].adjustments
+]
+SPLIT_DAY = date(2026, 11, 19)
+BEFORE, AFTER = FRIDAY_EVENING.subtract(days=2), FRIDAY_EVENING.add(days=1)
+
+
+def truth(
+    sandbox: Sandbox, vendor: str, tickers: list[str], start: date, now: DateTime, adjustment: str = "raw"
+) -> Any:
+    bars = sandbox.truth(tickers, start, last_served(vendor, now), adjustment)
+    return pytest.approx({key: trade.close for key, trade in bars.items()}, rel=1e-4)
+
+
+@pytest.mark.parametrize(("vendor", "adjustment"), ADJUSTED)
+@pytest.mark.parametrize("start", ["2026-06-01", None])
+def test_it_reads_a_rewritten_history_again(sandbox: Sandbox, vendor: str, adjustment: str, start: str | None) -> None:
+    """A split between two syncs: the table equals the vendor's present series, not two halves of different scale."""
+    settings = config(sandbox, vendor, "AAPL, MSFT", adjustment=adjustment)
+    if start:
+        settings["start_date"] = start
+    rows: dict[tuple[str, date], float] = {}
+    state: Any = None
+    moments = [BEFORE.subtract(days=14), BEFORE.subtract(days=8), BEFORE] if start is None else [BEFORE]
+    for moment in moments:
+        output = read(settings, now=at(sandbox, moment), state=state)
+        rows |= table(output.records)
+        state = as_message(output.state)
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    after = read(settings, now=at(sandbox, AFTER), state=state)
+    rows |= table(after.records)
+    first = min(day for _, day in rows)
+    assert after.exit_code == 0
+    assert rows == truth(sandbox, vendor, ["AAPL", "MSFT"], first, AFTER, adjustment)
+    again = {row["stock_ticker"] for row in after.records if row["date"] == first.isoformat()}
+    assert again == {"AAPL"}, "exactly the ticker that split is read again"
+    assert f"{PROVIDERS[vendor].title} rewrote the history of AAPL: " in after.log("WARN")
+    assert f"read again since {start or first}" in after.log("WARN")
+    quiet = read(settings, now=at(sandbox, AFTER.add(days=3)), state=as_message(after.state))
+    assert "rewrote" not in quiet.log("WARN")
+
+
+def test_it_tries_a_rewritten_history_again_when_reading_it_failed(sandbox: Sandbox) -> None:
+    """Until all of it was read, the old state stays, and nothing new hides the next try."""
+    settings = config(sandbox, "massive", "AAPL, MSFT", adjustment="splits", start_date="2026-06-01")
+    before = read(settings, now=at(sandbox, BEFORE))
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    sandbox.now = AFTER
+    sandbox.fail("slow", vendor="massive", ticker="AAPL")  # the bar read again is served, the whole history is not
+    sandbox.fail("bad-key", times=-1, vendor="massive", ticker="AAPL")
+    failed = read(settings, now=AFTER, state=as_message(before.state))
+    assert failed.exit_code == 1
+    assert failed.state["AAPL"] == before.state["AAPL"]
+    sandbox.faults.clear()
+    done = read(settings, now=AFTER, state=as_message(failed.state))
+    rows = table(before.records) | table(failed.records) | table(done.records)
+    assert rows == truth(sandbox, "massive", ["AAPL", "MSFT"], date(2026, 6, 1), AFTER, "splits")
+
+
+def test_it_does_not_take_a_correction_of_raw_prices_for_a_rewritten_history(sandbox: Sandbox) -> None:
+    """Raw prices stay as traded: the corrected bar is read again, and nothing else."""
+    before = read(config(sandbox, "tiingo", start_date="2026-06-01"), now=at(sandbox, BEFORE))
+    sandbox.correct("AAPL", date(2026, 11, 18), close=288.0)
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    after = read(
+        config(sandbox, "tiingo", start_date="2026-06-01"), now=at(sandbox, AFTER), state=as_message(before.state)
+    )
+    assert [row["date"] for row in after.records] == ["2026-11-18", "2026-11-19", "2026-11-20"]
+    assert after.records[0]["price"] == 288.0
+
+
+def test_it_warns_of_a_last_bar_that_is_gone(sandbox: Sandbox) -> None:
+    """It left the plan's window, or the ticker was renamed, reused or delisted: that is no change of prices."""
+    before = read(config(sandbox, "massive", adjustment="splits"), now=at(sandbox, BEFORE))
+    sandbox.hide("AAPL", date(2026, 11, 18))
+    after = read(
+        config(sandbox, "massive", adjustment="splits"), now=at(sandbox, AFTER), state=as_message(before.state)
+    )
+    assert after.exit_code == 0
+    assert [row["date"] for row in after.records] == ["2026-11-19", "2026-11-20"]
+    assert "no longer serves the last bar read of AAPL (2026-11-18)" in after.log("WARN")
+
+
+def test_it_warns_of_a_ticker_that_seems_reused(sandbox: Sandbox) -> None:
+    """A raw price that is suddenly another's belongs to another company."""
+    state = as_message({"AAPL": {"date": "2026-11-18", "price": 7.5}})
+    output = read(config(sandbox, "massive"), now=at(sandbox, AFTER), state=state)
+    assert "The raw price of AAPL on 2026-11-18 was 7.5 and is " in output.log("WARN")
+
+
+def test_it_tells_of_sessions_without_a_bar(sandbox: Sandbox) -> None:
+    """A hole at the vendor is seen by a person: one line a sync, with the first few."""
+    sandbox.hide("MSFT", date(2026, 11, 17))
+    sandbox.hide("KO", date(2026, 11, 17))
+    sandbox.hide("KO", date(2026, 11, 18))
+    output = read(config(sandbox, "massive", "AAPL, MSFT, KO"), now=at(sandbox, FRIDAY_EVENING))
+    assert output.exit_code == 0
+    assert "has no bar for 3 sessions of 2 tickers: MSFT 2026-11-17, KO 2026-11-17, KO 2026-11-18." in output.log(
+        "WARN"
+    )
+
+
+def test_it_is_silent_about_weekends_and_holidays(sandbox: Sandbox) -> None:
+    """A warning a day would soon be read by nobody."""
+    now = at(sandbox, pendulum.datetime(2026, 12, 1, 21, tz="America/New_York"))
+    assert not read(config(sandbox, "massive", start_date="2026-01-02"), now=now).log("WARN")
+
+
+# Kills
+
+
+def resumed(sandbox: Sandbox, settings: dict[str, Any], output: Output, lines: int, state: Any) -> dict[Any, float]:
+    """The table after a sync that was killed behind its first lines, and a second one from the last state written."""
+    killed = Output("\n".join(output.text.splitlines()[:lines]), -9)
+    again = read(settings, now=sandbox.time, state=as_message(killed.state) if killed.states else state)
+    return table(killed.records) | table(again.records)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_is_whole_again_wherever_it_was_killed(sandbox: Sandbox, vendor: str) -> None:
+    """Every output line of a sync with several tickers, a bad one, and a history that is rewritten."""
+    adjustment = PROVIDERS[vendor].adjustments[-1]
+    settings = config(sandbox, vendor, "AAPL, ZZZZ, MSFT, KO", adjustment=adjustment, start_date="2026-11-02")
+    first = read(settings, now=at(sandbox, BEFORE))
+    if adjustment != "raw":
+        sandbox.split("MSFT", SPLIT_DAY, 4.0)
+    state = as_message(first.state)
+    second = read(settings, now=at(sandbox, AFTER), state=state)
+    whole = table(first.records) | table(second.records)
+    assert whole == truth(sandbox, vendor, ["AAPL", "MSFT", "KO"], date(2026, 11, 2), AFTER, adjustment)
+    lines = len(second.text.splitlines())
+    for kill in range(lines):
+        assert table(first.records) | resumed(sandbox, settings, second, kill, state) == whole, f"killed at line {kill}"
+
+
+@settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_it_is_whole_again_wherever_a_larger_sync_was_killed(sandbox: Sandbox, data: st.DataObject) -> None:
+    """Sampled: many tickers in few slices, killed twice."""
+    sandbox.reset()
+    tickers = [f"T{n}" for n in range(data.draw(st.integers(1, 45)))]
+    vendor = data.draw(st.sampled_from(VENDORS))
+    settings = config(sandbox, vendor, ", ".join(tickers))
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    rows: dict[Any, float] = {}
+    state: Any = None
+    for _ in range(2):
+        text = output.text.splitlines()
+        killed = Output("\n".join(text[: data.draw(st.integers(0, len(text)))]), -9)
+        rows |= table(killed.records)
+        state = as_message(killed.state) if killed.states else state
+        output = read(settings, now=FRIDAY_EVENING, state=state)
+    rows |= table(output.records)
+    assert rows == truth(sandbox, vendor, tickers, date(2026, 11, 13), FRIDAY_EVENING)
+
+
+# Whatever comes in
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+STATES = st.fixed_dictionaries({}, optional={"date": JSON, "AAPL": JSON, "MSFT": st.fixed_dictionaries({"date": JSON})})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(state=JSON | STATES | st.fixed_dictionaries({"stock_prices": JSON | STATES}))
+def test_it_answers_whatever_is_in_a_state_file_with_a_sync_or_a_sentence(sandbox: Sandbox, state: Any) -> None:
+    """Never a stack trace as the message, and never a state that is taken for no state."""
+    output = read(config(sandbox, "sample"), now=FRIDAY_EVENING, state=json.dumps(state))
+    if output.exit_code:
+        assert output.error and "cannot be read" in output.error["message"]
+        assert not output.records
+    else:
+        assert output.statuses[-1] == "COMPLETE"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(raw=st.dictionaries(st.sampled_from(["stock_ticker", "provider", "start_date", "adjustment", "api_key"]), JSON))
+def test_it_answers_whatever_is_in_a_config_file_with_a_sentence(sandbox: Sandbox, raw: dict[str, Any]) -> None:
+    """A user sees the message, not the log."""
+    output = read({**raw, "end_date": "never"}, now=FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert output.error and output.error["failure_type"] == "config_error"
+    assert (
+        "Allowed: " in output.error["message"]
+        or "missing" in output.error["message"]
+        or "not" in output.error["message"]
+    )
+    assert "Traceback" not in output.error["message"]

@@ -1,0 +1,57 @@
+"""Whether a vendor rewrote a ticker's history, judged by the last bar seen, which every sync reads again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+from source_stock_prices.providers.base import ALL, RAW, Bar
+
+REUSED = 0.2
+"""How far, of itself, a raw price must move to be another company's: corrections are far smaller."""
+
+
+class Finding(Enum):
+    """What became of the last bar seen."""
+
+    KEPT = "kept"
+    RESTATED = "restated"
+    GONE = "gone"
+    IRRECONCILABLE = "irreconcilable"
+
+
+class Verdict(NamedTuple):
+    """A finding, with the price of the last bar seen as it was and as it is; None where there is none."""
+
+    finding: Finding
+    was: float | None = None
+    now: float | None = None
+
+
+def judge(seen: Mapping[str, Any], bars: Sequence[Bar], adjustment: str) -> Verdict:
+    """Compares what the state keeps of a ticker with its bars from that day on.
+
+    Raw prices are never rewritten. Adjusted ones are by every split or, with `all`, dividend: the last bar seen moves,
+    or the vendor's rows tell of the event. An unfinished bar moves by itself.
+    """
+    anchor = next((bar for bar in bars if bar.date.isoformat() == seen["date"]), None)
+    was, now = seen["price"], anchor.close if anchor else None
+    if adjustment != RAW and any(_is_event(bar, adjustment) for bar in bars if bar.date.isoformat() > seen["date"]):
+        return Verdict(Finding.RESTATED, was, now)
+    if now is None:
+        return Verdict(Finding.GONE, was)
+    if was is None or seen.get("unfinished"):
+        return Verdict(Finding.KEPT, was, now)
+    if adjustment == RAW:
+        return Verdict(Finding.IRRECONCILABLE if abs(now / was - 1) > REUSED else Finding.KEPT, was, now)
+    return Verdict(Finding.RESTATED if moved(was, now) else Finding.KEPT, was, now)
+
+
+def moved(was: float, now: float) -> bool:
+    """Whether a price changed by more than a vendor's rounding: half a cent, or less where that is much."""
+    return abs(now - was) > min(0.005, 0.0005 * abs(was))
+
+
+def _is_event(bar: Bar, adjustment: str) -> bool:
+    return bar.split_factor not in (None, 0, 1) or (adjustment == ALL and bool(bar.dividend))

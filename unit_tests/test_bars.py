@@ -1,0 +1,82 @@
+"""Which bars are believed."""
+
+from collections import Counter
+from datetime import date
+from math import isfinite
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_stock_prices.bars import ROUNDING, clean
+from source_stock_prices.providers.base import Bar, Query
+
+QUERY = Query(("AAPL", "MSFT"), date(2026, 11, 2), date(2026, 11, 20), "raw", date(2026, 11, 20))
+NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-10, 10**12)
+BARS = st.builds(
+    Bar,
+    ticker=st.sampled_from(QUERY.tickers),
+    date=st.dates(min_value=date(2026, 10, 30), max_value=date(2026, 11, 23)),
+    close=NUMBERS,
+    open=NUMBERS,
+    high=NUMBERS,
+    low=NUMBERS,
+    volume=NUMBERS,
+    vwap=NUMBERS,
+)
+GOOD = Bar("AAPL", date(2026, 11, 5), 10.0, open=9.5, high=10.5, low=9.0, volume=5.5)
+
+
+def cleaned(*bars: Bar) -> tuple[list[Bar], Counter[str]]:
+    dropped: Counter[str] = Counter()
+    return clean(bars, QUERY, lambda why: dropped.update([why])), dropped
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"date": date(2026, 11, 1)}, "outside the window asked for"),
+        ({"close": None}, "without a close"),
+        ({"close": 0.0}, "with prices or a volume that cannot be"),
+        ({"close": -10.0}, "with prices or a volume that cannot be"),
+        ({"low": 9.6}, "with prices or a volume that cannot be"),
+        ({"high": 9.9}, "with prices or a volume that cannot be"),
+        ({"volume": -1}, "with prices or a volume that cannot be"),
+        ({}, "for a session already read"),
+    ],
+)
+def test_it_drops_and_counts_a_bar_that_cannot_be(change: dict[str, Any], why: str) -> None:
+    """A wrong bar in the table is worse than a missing one that is told of."""
+    first = [GOOD] if not change else []
+    kept, dropped = cleaned(*first, GOOD._replace(**change))
+    assert (kept, dropped) == (first, {why: 1})
+
+
+@pytest.mark.parametrize("name", ["open", "high", "low", "vwap"])
+def test_it_reads_a_zero_beside_a_close_as_none(name: str) -> None:
+    """Vendors write funds and thinly traded listings so; the close is real."""
+    kept, dropped = cleaned(GOOD._replace(**{name: 0.0}))
+    assert kept == [GOOD._replace(**{name: None})]
+    assert not dropped
+
+
+def test_it_allows_for_rounding() -> None:
+    """Vendors round adjusted prices one by one."""
+    assert cleaned(GOOD._replace(low=9.501, high=9.999))[0]
+
+
+@given(st.lists(BARS, max_size=30))
+def test_it_keeps_only_bars_that_can_be_true_in_order(bars: list[Bar]) -> None:
+    """Ascending, one a ticker and session, inside the question, low to high; nothing is lost uncounted."""
+    kept, dropped = cleaned(*bars)
+    assert len(kept) + dropped.total() == len(bars)
+    keys = [(bar.ticker, bar.date) for bar in kept]
+    assert keys == sorted(set(keys))
+    for bar in kept:
+        assert QUERY.start <= bar.date <= QUERY.end
+        assert bar.close is not None and isfinite(bar.close) and bar.close > 0
+        for end in (bar.open, bar.close):
+            if end is not None:
+                assert bar.low is None or bar.low * (1 - ROUNDING) <= end
+                assert bar.high is None or end <= bar.high * (1 + ROUNDING)
