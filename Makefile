@@ -4,11 +4,12 @@ FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
 PORT ?= 8080
+EXAMPLES ?= 300
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sandbox clean
+.PHONY: help demo test soak lint sandbox clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
@@ -19,6 +20,9 @@ demo: .venv/installed ## Sync the sample market twice: no key, no network
 
 test: lint ## Lint, then run the unit and integration tests
 	$(BIN)/python -m pytest
+
+soak: .venv/installed-tests ## The tests that draw their data, EXAMPLES=300 times instead of ten
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest integration_tests
 
 lint: .venv/installed-tests ## Check style and types
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -9,8 +10,17 @@ import pytest
 from airbyte_cdk.sources.streams import call_rate
 from airbyte_cdk.sources.streams.http import rate_limiting
 from backoff import _sync
+from hypothesis import HealthCheck, Phase, settings
 
 from integration_tests.sandbox import Sandbox
+
+DRAWN = settings(
+    max_examples=int(os.environ.get("EXAMPLES", "10")),
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate],  # shrinking whole syncs takes longer than reading one
+    suppress_health_check=list(HealthCheck),
+)
+"""For tests that run syncs on drawn data. `make soak` draws more."""
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pendulum
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from integration_tests.conftest import DRAWN
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.test_sync import VENDORS, config
@@ -27,12 +28,7 @@ HOURS = st.sampled_from([0, 6, 9, 15, 17, 20, 21, 23])
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@settings(
-    max_examples=6,
-    deadline=None,
-    phases=[Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@DRAWN
 @given(
     hours=st.lists(st.lists(HOURS, max_size=2, unique=True), min_size=len(DAYS), max_size=len(DAYS)),
     late=st.sets(st.tuples(st.sampled_from(["AAPL", "MSFT", "KO"]), st.sampled_from(SESSIONS[:-2])), max_size=8),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pendulum
 import pytest
 
-from integration_tests.front_door import Output, catalog
+from integration_tests.front_door import Output, catalog, read, table
 
 PROGRAMS = [[str(Path(sys.executable).with_name("source-stock-prices"))], [sys.executable, "main.py"]]
-SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT", "start_date": "2026-01-02"}
+SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT, KO, JNJ", "start_date": "2026-01-02"}
 
 
 def run(*args: str) -> Output:
@@ -42,6 +44,21 @@ def test_it_runs_every_command(program: list[str], files: Path) -> None:
         *program, "read", *config, "--catalog", str(files / "catalog.json"), "--state", str(files / "state.json")
     )
     assert (second.exit_code, second.records, second.state) == (0, [], first.state)
+
+
+@pytest.mark.parametrize("lines", [3, 400, 800])
+def test_it_is_whole_again_after_a_kill(files: Path, lines: int) -> None:
+    """The table of a sync that the system killed, resumed from the last STATE that reached the platform."""
+    args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        text = "".join(process.stdout.readline() for _ in range(lines))
+        process.kill()
+    killed = Output(text, -signal.SIGKILL)
+    (files / "state.json").write_text(json.dumps({"stock_prices": killed.state if killed.states else {}}))
+    rest = run(*args, "--state", str(files / "state.json"))
+    whole = read(SAMPLE, now=pendulum.now())
+    assert table(killed.records) | table(rest.records) == table(whole.records)
 
 
 def test_it_keeps_the_nulls_of_a_record(files: Path) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pendulum
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pendulum import DateTime
 
+from integration_tests.conftest import DRAWN
 from integration_tests.front_door import Output, as_message, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, at, config, last_served
@@ -156,12 +157,12 @@ def test_it_is_whole_again_wherever_it_was_killed(sandbox: Sandbox, vendor: str)
         assert table(first.records) | resumed(sandbox, settings, second, kill, state) == whole, f"killed at line {kill}"
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@DRAWN
 @given(data=st.data())
 def test_it_is_whole_again_wherever_a_larger_sync_was_killed(sandbox: Sandbox, data: st.DataObject) -> None:
     """Sampled: many tickers in few slices, killed twice."""
     sandbox.reset()
-    tickers = [f"T{n}" for n in range(data.draw(st.integers(1, 45)))]
+    tickers = [f"T{n}" for n in range(data.draw(st.integers(1, 25)))]
     vendor = data.draw(st.sampled_from(VENDORS))
     settings = config(sandbox, vendor, ", ".join(tickers))
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
@@ -188,7 +189,7 @@ JSON = st.recursive(
 STATES = st.fixed_dictionaries({}, optional={"date": JSON, "AAPL": JSON, "MSFT": st.fixed_dictionaries({"date": JSON})})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@DRAWN
 @given(state=JSON | STATES | st.fixed_dictionaries({"stock_prices": JSON | STATES}))
 def test_it_answers_whatever_is_in_a_state_file_with_a_sync_or_a_sentence(sandbox: Sandbox, state: Any) -> None:
     """Never a stack trace as the message, and never a state that is taken for no state."""
@@ -200,7 +201,7 @@ def test_it_answers_whatever_is_in_a_state_file_with_a_sync_or_a_sentence(sandbo
         assert output.statuses[-1] == "COMPLETE"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@DRAWN
 @given(raw=st.dictionaries(st.sampled_from(["stock_ticker", "provider", "start_date", "adjustment", "api_key"]), JSON))
 def test_it_answers_whatever_is_in_a_config_file_with_a_sentence(sandbox: Sandbox, raw: dict[str, Any]) -> None:
     """A user sees the message, not the log."""
