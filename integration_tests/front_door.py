@@ -5,17 +5,15 @@ a clock; `integration_tests/test_program.py` runs the installed program.
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from pendulum import DateTime
 
@@ -80,10 +78,10 @@ class Output:
 
 def program(*args: str, now: DateTime) -> Output:
     """Runs one command at a moment."""
-    out = StringIO()
+    out = TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True)
     exit_code = 0
     hook = sys.excepthook
-    with redirect_stdout(out), patch("sys.__stdout__", out):
+    with redirect_stdout(out):
         try:
             run(list(args), SourceStockPrices(clock=lambda: now))
         except Exception as error:
@@ -92,10 +90,9 @@ def program(*args: str, now: DateTime) -> Output:
         except SystemExit as stop:
             exit_code = int(stop.code or 0)
         finally:
-            for handler in logging.getLogger().handlers:
-                handler.flush()
             sys.excepthook = hook
-    return Output(out.getvalue(), exit_code)
+    out.flush()
+    return Output(out.buffer.getvalue().decode(), exit_code)  # type: ignore[attr-defined]
 
 
 def check(config: Row, *, now: DateTime) -> Output:

@@ -26,6 +26,9 @@ from source_stock_prices.sessions import ZONE, last_final
 
 VENDORS = [name for name in PROVIDERS if name != "sample"]
 FRIDAY_EVENING = pendulum.datetime(2026, 11, 20, 21, tz=ZONE)
+REACH = {"alpaca": date(2016, 1, 4), "iex": date(2011, 11, 21)}
+"""The oldest session of the vendors that do not have them all."""
+
 SCHEMA = json.loads(Path("source_stock_prices/schemas/stock_prices.json").read_text())
 
 
@@ -86,6 +89,17 @@ def test_it_reads_prices_adjusted_as_asked(sandbox: Sandbox, vendor: str, adjust
     truth = sandbox.truth(["AAPL"], date(2021, 1, 4), last_served(vendor, now), adjustment)
     assert table(output.records) == pytest.approx({key: trade.close for key, trade in truth.items()}, rel=1e-4)
     assert any(trade.split != 1 for trade in truth.values()), "the window should hold a split"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_reads_a_history_longer_than_one_answer(sandbox: Sandbox, vendor: str) -> None:
+    """Vendors cut what is too long, some at 1,000 rows, some at 5,000: all that they have is read nonetheless."""
+    start, tickers = REACH.get(vendor, date(2005, 1, 3)), ["AAPL", "MSFT"]
+    settings = config(sandbox, vendor, ", ".join(tickers), start_date=start.isoformat())
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    truth = sandbox.truth(tickers, start, last_served(vendor))
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+    assert "dropped" not in output.log("WARN")
 
 
 @pytest.mark.parametrize("vendor", PROVIDERS)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
-from airbyte_cdk.logger import PRINT_BUFFER, init_logger
+from airbyte_cdk.logger import init_logger
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 
 from source_stock_prices.config import Config
 from source_stock_prices.source import SourceStockPrices
@@ -24,20 +27,39 @@ class Entrypoint(AirbyteEntrypoint):
         Config.parse(config)
 
     def read(self, *args: Any) -> Iterator[AirbyteMessage]:
+        write, dumps, newline = sys.stdout.buffer.write, orjson.dumps, orjson.OPT_APPEND_NEWLINE
         for message in super().read(*args):
-            if message.record is None:
+            record = message.record
+            if record is None:
                 yield message
             else:
-                # The CDK's serializer leaves out every field that is null.
-                record = {name: getattr(message.record, name) for name in ("stream", "data", "emitted_at")}
-                sys.stdout.write(orjson.dumps({"type": "RECORD", "record": record}).decode() + "\n")
+                # In place of the CDK's serializer: it leaves out every field that is null, and takes longer.
+                line = {"stream": record.stream, "data": record.data, "emitted_at": record.emitted_at}
+                write(dumps({"type": "RECORD", "record": line}, option=newline))
+
+    @staticmethod
+    def handle_record_counts(message: AirbyteMessage, counts: Any) -> AirbyteMessage:
+        if message.record is None:
+            return AirbyteEntrypoint.handle_record_counts(message, counts)
+        counts[_descriptor(message.record.stream)] += 1.0
+        return message
+
+
+@lru_cache
+def _descriptor(stream: str) -> HashableStreamDescriptor:
+    return HashableStreamDescriptor(stream)
 
 
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
-    """Runs one command (`spec`, `check`, `discover`, `read`) and writes its messages to standard output."""
+    """Runs one command (`spec`, `check`, `discover`, `read`) and writes its messages to standard output.
+
+    Records fill the output's buffer; whatever else is written, a STATE or a log line before a wait, flushes it.
+    """
     init_uncaught_exception_handler(init_logger("airbyte"))
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stdout)  # the CDK's own buffer holds a line back until the next one
     entrypoint = Entrypoint(source or SourceStockPrices())
     parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
-    with PRINT_BUFFER:
-        for message in entrypoint.run(parsed):
-            sys.stdout.write(f"{message}\n")
+    for message in entrypoint.run(parsed):
+        print(message, flush=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredAirbyteStream, SyncMode, Type
 from airbyte_cdk.sources.streams.call_rate import APIBudget, MovingWindowCallRatePolicy, Rate
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
@@ -48,10 +49,13 @@ class StockPrices(HttpStream):
         self.provider: Provider = config.provider
         self._errors = ProviderErrors(config.provider, patient=patient)
         self.tickers, self.end = config.tickers, end
-        self._start, self._last_final, self._today = start, last_final, today
+        self._start, self._today = start, today
         self._served_until = end
         self._report = Report(config.provider, self.logger)
         self._unreadable = 0
+        self._read_at = 0
+        self._finished = last_final.isoformat()
+        self._keeps_since = config.adjustment != RAW and config.start_date is None
         super().__init__(api_budget=_pace(config.requests_per_minute))
         if adapter := self.provider.adapter():
             self._http_client._session.mount(self.provider.base_url, adapter)
@@ -93,12 +97,12 @@ class StockPrices(HttpStream):
         for query in (stream_slice or {}).get("queries", ()):
             try:
                 bars = self._read(query, stream_state or {})
+                self._read_at = time.time_ns() // 1_000_000
             except ProviderError as error:
                 self._report.stop(query.tickers, error)
                 return
             for ticker in query.tickers:
-                for bar in bars.get(ticker, ()):
-                    yield self._record(bar)
+                yield from map(self._message, bars.get(ticker, ()))
 
     def query(self, tickers: tuple[str, ...], start: date) -> Query:
         """The question for the bars of some tickers from a day on."""
@@ -123,12 +127,18 @@ class StockPrices(HttpStream):
             return self.ask(query)
 
     def knows(self, ticker: str) -> bool:
-        """Whether the provider's ticker reference has a ticker; False where there is no reference."""
+        """Whether the provider's ticker reference has a ticker: False where there is no reference to ask.
+
+        Raises ProviderError, of an unknown ticker too.
+        """
         request = self.provider.reference_request(ticker)
         if request is None:
             return False
         _, response = self._fetch_next_page(next_page_token={"request": request})
-        return self.provider.is_listed(response)
+        with _readable(response):
+            if self.provider.is_listed(response):
+                return True
+        raise ProviderError(Problem(Kind.UNKNOWN_TICKER, trim(response.text)), response.status_code)
 
     def path(
         self,
@@ -192,17 +202,15 @@ class StockPrices(HttpStream):
         return self._errors
 
     def get_updated_state(
-        self, current_stream_state: MutableMapping[str, Any], latest_record: Mapping[str, Any]
+        self, current_stream_state: MutableMapping[str, Any], latest_record: Any
     ) -> MutableMapping[str, Any]:
-        ticker, day = latest_record["stock_ticker"], latest_record["date"]
+        # The CDK hands over what `read_records` yielded: the message's record, or its data.
+        data = latest_record if isinstance(latest_record, dict) else latest_record.data
+        ticker, day = data["stock_ticker"], data["date"]
         seen = current_stream_state.get(ticker)
         if seen is None or day >= seen["date"]:
-            current_stream_state[ticker] = state.seen(
-                day,
-                latest_record["price"],
-                unfinished=day > self._last_final.isoformat(),
-                since=(seen or {}).get("since", day) if self._keeps_since else None,
-            )
+            since = (seen or {}).get("since", day) if self._keeps_since else None
+            current_stream_state[ticker] = state.seen(day, data["price"], day > self._finished, since)
         return current_stream_state
 
     def _request(self, stream_slice: Mapping[str, Any] | None, next_page_token: Mapping[str, Any] | None) -> Request:
@@ -211,24 +219,27 @@ class StockPrices(HttpStream):
             return request
         return self.provider.request((stream_slice or {})["query"])
 
-    def _record(self, bar: Bar) -> Mapping[str, Any]:
-        return {
-            "date": bar.date.isoformat(),
-            "stock_ticker": bar.ticker,
-            "price": bar.close,
-            "open": bar.open,
-            "high": bar.high,
-            "low": bar.low,
-            "close": bar.close,
-            "volume": bar.volume,
-            "vwap": bar.vwap,
-            "trade_count": bar.trade_count,
-            "adjusted_close": bar.adjusted_close,
-            "dividend": bar.dividend,
-            "split_factor": bar.split_factor,
+    def _message(self, bar: Bar) -> AirbyteMessage:
+        """A bar as the record it is in the table. The CDK passes messages on as they are, and copies mere data."""
+        ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor = bar
+        data = {
+            "date": day.isoformat(),
+            "stock_ticker": ticker,
+            "price": close,
+            "open": opened,
+            "high": high,
+            "low": low,
+            "close": close,
+            "volume": volume,
+            "vwap": vwap,
+            "trade_count": count,
+            "adjusted_close": adjusted_close,
+            "dividend": dividend,
+            "split_factor": split_factor,
             "adjustment": self._config.adjustment,
             "provider": self.provider.name,
         }
+        return AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.name, data, self._read_at))
 
     def _queries(self, windows: Iterable[tuple[str, date]]) -> list[Query]:
         batches = plan.batches(windows, self.end, self._tickers_per_request())
@@ -271,14 +282,9 @@ class StockPrices(HttpStream):
         return finding is Finding.RESTATED
 
     def _rewritten_since(self, seen: Mapping[str, Any]) -> date:
-        """The first day of a ticker that was ever read."""
+        """The first day of a ticker that was ever read: start_date, or where there is none, what the state kept."""
         first = self._config.start_date or date.fromisoformat(seen.get("since", self._start.isoformat()))
         return min(first, date.fromisoformat(seen["date"]))
-
-    @property
-    def _keeps_since(self) -> bool:
-        # Only a history that can be rewritten has to be known from its start, which start_date tells if there is one.
-        return self._config.adjustment != RAW and self._config.start_date is None
 
     def _ask_batch(self, query: Query) -> dict[str, list[Bar]]:
         """The bars of one query by ticker; a ticker that fails is set aside, and the others are asked for again."""

@@ -43,14 +43,18 @@ def cleaned(*bars: Bar) -> tuple[list[Bar], Counter[str]]:
         ({"low": 9.6}, "with prices or a volume that cannot be"),
         ({"high": 9.9}, "with prices or a volume that cannot be"),
         ({"volume": -1}, "with prices or a volume that cannot be"),
-        ({}, "for a session already read"),
     ],
 )
 def test_it_drops_and_counts_a_bar_that_cannot_be(change: dict[str, Any], why: str) -> None:
     """A wrong bar in the table is worse than a missing one that is told of."""
-    first = [GOOD] if not change else []
-    kept, dropped = cleaned(*first, GOOD._replace(**change))
-    assert (kept, dropped) == (first, {why: 1})
+    kept, dropped = cleaned(GOOD._replace(**change))
+    assert (kept, dropped) == ([], {why: 1})
+
+
+def test_it_keeps_the_first_of_two_bars_that_contradict_each_other() -> None:
+    """Overlapping pages send the same bar twice, which is no news; another one for the same session is."""
+    assert cleaned(GOOD, GOOD) == ([GOOD], {})
+    assert cleaned(GOOD, GOOD._replace(close=9.9)) == ([GOOD], {"for a session already read, with other numbers": 1})
 
 
 @pytest.mark.parametrize("name", ["open", "high", "low", "vwap"])
@@ -70,7 +74,7 @@ def test_it_allows_for_rounding() -> None:
 def test_it_keeps_only_bars_that_can_be_true_in_order(bars: list[Bar]) -> None:
     """Ascending, one a ticker and session, inside the question, low to high; nothing is lost uncounted."""
     kept, dropped = cleaned(*bars)
-    assert len(kept) + dropped.total() == len(bars)
+    assert len(kept) + sum(dropped.values()) >= len(set(bars))
     keys = [(bar.ticker, bar.date) for bar in kept]
     assert keys == sorted(set(keys))
     for bar in kept:

@@ -4,7 +4,8 @@ A case of `providers/<name>.json` is typed by a person; its title finishes "it .
 is known from. A request or a response may override parts of the file's `settings` and `query`. A response is either
 `bars` (fields that are None left out, the query's one ticker implied), a `problem` (the parts it names are compared),
 `unreadable` (no problem, but `parse` raises), or, to a `reference`, `known`. Beside its bars an answer can have a
-`next` page, tickers of the batch it `refused`, and a `notice`.
+`next` page, tickers of the batch it `refused`, and a `notice`. `constants` of the vendor's module, such as the rows of
+a full page, are made small enough for a case to reach them.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ KEYS = {
     "requests": {"title", "source", "settings", "query", "url", "params", "headers"},
     "references": {"title", "source", "settings", "ticker", "url", "params", "headers"},
     "responses": {"title", "source", "settings", "query", "reference", "status", "headers", "body", "text"}
-    | {"next", "refused", "notice"}
+    | {"next", "refused", "notice", "constants"}
     | OUTCOMES,
 }
 
@@ -180,8 +181,10 @@ def test_it_refuses_a_body_it_would_have_to_guess_at(case: Case) -> None:
 
 
 @each("responses", "bars")
-def test_it_asks_for_the_next_page(case: Case) -> None:
+def test_it_asks_for_the_next_page(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that is not followed is history that is silently missing; the key is sent again, in its own place."""
+    for name, value in case.data.get("constants", {}).items():
+        monkeypatch.setattr(inspect.getmodule(type(case.provider)), name, value)
     expected = case.data.get("next")
     found = case.provider.next_request(answer(case))
     if expected is None:

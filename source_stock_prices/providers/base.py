@@ -268,6 +268,14 @@ def number(value: Any) -> float | None:
     return result
 
 
+_JSON_NUMBERS = {int, float, type(None)}
+
+
+def numbers(*values: Any) -> tuple[float | None, ...]:
+    """Each value as `number` gives it, in one step where all of them are JSON numbers or null."""
+    return values if _JSON_NUMBERS.issuperset(map(type, values)) else tuple(map(number, values))
+
+
 def calendar_day(text: str) -> date:
     """The date of a label such as 2023-01-03T00:00:00.000Z: a calendar day, never converted between zones."""
     return date.fromisoformat(text[:10])

@@ -21,7 +21,7 @@ from source_stock_prices.providers.base import (
     classify,
     decode,
     new_york_day,
-    number,
+    numbers,
     on_host,
     text_at,
 )
@@ -75,20 +75,13 @@ class Massive(Provider):
         return classify(response, text_at(body, "error", "message") or response.text, RULES)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
-        body = decode(response)
+        body, ticker = decode(response), query.ticker
         # An answer without bars has no `results` at all, and says so: {"resultsCount":0,"queryCount":0,"status":"OK"}
         for row in body["results"] if body["resultsCount"] else ():
-            yield Bar(
-                ticker=query.ticker,
-                date=new_york_day(row["t"]),
-                open=number(row["o"]),
-                high=number(row["h"]),
-                low=number(row["l"]),
-                close=number(row["c"]),
-                volume=number(row["v"]),
-                vwap=number(row.get("vw")),
-                trade_count=number(row.get("n")),
+            opened, high, low, close, volume, vwap, count = numbers(
+                row["o"], row["h"], row["l"], row["c"], row["v"], row.get("vw"), row.get("n")
             )
+            yield Bar(ticker, new_york_day(row["t"]), close, opened, high, low, volume, vwap, count)
 
     def next_request(self, response: Response) -> Request | None:
         # The link carries the host of the official API and no key, whatever host was asked.
