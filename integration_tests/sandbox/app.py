@@ -13,7 +13,7 @@ from flask import Flask, Response, g, request
 from pendulum import DateTime
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from integration_tests.sandbox import iex, massive, tiingo
+from integration_tests.sandbox import alpaca, alpha_vantage, eodhd, fmp, iex, marketstack, massive, tiingo, twelve_data
 from integration_tests.sandbox.book import Book
 from integration_tests.sandbox.control import control
 from integration_tests.sandbox.faults import PAGE, SPOILED, Fault, Faults, can_fail
@@ -21,7 +21,7 @@ from integration_tests.sandbox.vendor import KEY, Vendor, answer
 from source_stock_prices.market import Trade
 from source_stock_prices.sessions import today
 
-VENDORS: dict[str, Vendor] = {module.vendor.name: module.vendor for module in (massive, tiingo, iex)}
+VENDORS: dict[str, Vendor] = {module.vendor.name: module.vendor for module in (massive, tiingo, alpaca, twelve_data, eodhd, alpha_vantage, fmp, marketstack, iex)}
 
 UNIVERSE = (
     "AAPL ABBV ADBE AMD AMZN AVGO BAC BF.B BRK.B COST CRM CSCO CVX DIS GOOGL HD IBM INTC JNJ JPM KIMpL KO META MSFT "

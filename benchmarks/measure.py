@@ -1,0 +1,123 @@
+"""What a program costs: run as a process of its own, its output read from a pipe as the platform reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryFile
+from time import perf_counter
+from typing import IO, Any
+
+ROOT = Path(__file__).parents[1]
+PIPE_BYTES = 1 << 20
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+RECORD, STATE, COUNT = b'{"type":"RECORD"', b'{"type":"STATE"', b'{"type":"COUNT","records":'
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program with its arguments, and how many records it has to write."""
+
+    argv: Sequence[str]
+    records: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of wall time, seconds of CPU (user and system), and the peak of resident memory in bytes."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(self.wall - other.wall, self.cpu - other.cpu, self.peak - other.peak)
+
+
+class Output:
+    """What a program wrote: lines are counted as they come and not kept, but for those of type STATE."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.states: list[bytes] = []
+        self._rest = b""
+
+    def feed(self, block: bytes) -> None:
+        lines, newline, self._rest = (self._rest + block).rpartition(b"\n")
+        if not newline:
+            return
+        self.records += lines.count(RECORD)
+        if STATE in lines:
+            self.states += [line for line in lines.split(b"\n") if line.startswith(STATE)]
+        if COUNT in lines:
+            self.records += int(lines.split(COUNT)[1].split(b"}")[0])
+
+
+def run(command: Command) -> tuple[Cost, Output]:
+    """Runs a program once. A wrong exit code or number of records ends the benchmark: its figures mean nothing."""
+    output = Output()
+    with TemporaryFile() as errors:
+        start = perf_counter()
+        process = _start(command, errors)
+        if process.stdout is None:
+            raise RuntimeError("no pipe")
+        with process.stdout:
+            while block := os.read(process.stdout.fileno(), PIPE_BYTES):
+                output.feed(block)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode or command.records not in (None, output.records):
+            _fail(command, process.returncode, output, errors)
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT), output
+
+
+def records(command: Command) -> list[dict[str, Any]]:
+    """What the records of a small job hold, nulls left out: the CDK's own serializer does the same."""
+    with TemporaryFile() as errors, _start(command, errors) as process:
+        out, _ = process.communicate()
+    found = [json.loads(line)["record"]["data"] for line in out.splitlines() if line.startswith(RECORD)]
+    return [{key: value for key, value in row.items() if value is not None} for row in found]
+
+
+def rounds(commands: Mapping[str, Command], runs: int) -> dict[str, Cost]:
+    """The medians of several runs. The programs take turns, so that a slow minute slows them all."""
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for number in range(1, runs + 1):
+        for name, command in commands.items():
+            sys.stderr.write(f"  run {number} of {runs}: {name} ")
+            sys.stderr.flush()
+            cost, _ = run(command)
+            costs[name].append(cost)
+            sys.stderr.write(f"{cost.wall:.2f} s\n")
+    return {name: middle(found) for name, found in costs.items()}
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """The median of each figure."""
+    return Cost(*(median(figures) for figures in zip(*map(astuple, costs), strict=True)))
+
+
+def _start(command: Command, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603
+        list(command.argv),
+        cwd=ROOT,
+        env={**os.environ, **command.env},
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        pipesize=PIPE_BYTES,
+    )
+
+
+def _fail(command: Command, exit_code: int, output: Output, errors: IO[bytes]) -> None:
+    errors.seek(0)
+    said = errors.read()[-2000:].decode(errors="replace")
+    wrote = f"{output.records} records, {command.records} expected"
+    sys.exit(f"\n{' '.join(command.argv)}\nended with {exit_code}; {wrote}\n{said}")

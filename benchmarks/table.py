@@ -1,0 +1,51 @@
+"""The one table: a row a measure, in Markdown whose columns line up, so that it reads as well on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+HEAD = ("measure", "connector", "against", "", "ratio", "goal", "met")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line. `goal` is in words; `met` is None where there is none."""
+
+    measure: str
+    ours: str
+    against: str = ""
+    theirs: str = ""
+    ratio: str = ""
+    goal: str = ""
+    met: bool | None = None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        met = {True: "yes", False: "no", None: ""}[self.met]
+        return (self.measure, self.ours, self.against, self.theirs, self.ratio, self.goal, met)
+
+
+def compared(measure: str, ours: float, against: str, theirs: float, form: str, at_most: float | None = None) -> Row:
+    """A figure, the one it is compared with, and their ratio. `form` writes a figure with its unit."""
+    ratio = ours / theirs
+    goal, met = (f"≤ {at_most:g}x", ratio <= at_most) if at_most else ("", None)
+    return Row(measure, form.format(ours), against, form.format(theirs), f"{ratio:.3g}x", goal, met)
+
+
+def bounded(measure: str, figure: float, at_most: float, form: str = "{:,.0f}") -> Row:
+    """A figure that has a limit of its own."""
+    return Row(measure, form.format(figure), goal=f"≤ {form.format(at_most)}", met=figure <= at_most)
+
+
+def render(rows: Sequence[Row]) -> str:
+    """The table."""
+    lines = [HEAD, *(row.cells for row in rows)]
+    widths = [max(3, *(len(line[n]) for line in lines)) for n in range(len(HEAD))]
+    written = [_line(line, widths) for line in lines]
+    rule = "|".join(["", *("-" * (width + 2) for width in widths), ""])
+    return "\n".join([written[0], rule, *written[1:]])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"

@@ -1,0 +1,189 @@
+"""Alpaca's market data. Shapes: its OpenAPI description and https://docs.alpaca.markets/docs/market-data-faq"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from datetime import date, time, timedelta
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import pendulum
+from flask import Response, abort, g, request
+from pendulum import DateTime
+
+from integration_tests.sandbox.vendor import Hours, Vendor, answer
+from source_stock_prices.market import Trade
+from source_stock_prices.sessions import ZONE
+
+FIRST_DAY = date(2016, 1, 4)
+ADJUSTMENTS = {"raw": "raw", "split": "splits", "all": "all"}
+IEX_SHARE = 0.02
+"""The part of all trades that happens on one exchange."""
+
+UNAUTHORIZED = (
+    "<html>\r\n<head><title>401 Authorization Required</title></head>\r\n<body>\r\n"
+    "<center><h1>401 Authorization Required</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
+
+
+def _message(status: int, said: str, **code: int) -> Response:
+    return answer({**code, "message": said}, status)
+
+
+REFUSALS = {
+    "no-key": partial(answer, UNAUTHORIZED, 401),
+    "bad-key": partial(_message, 403, "forbidden."),
+    "throttle": partial(_message, 429, "too many requests."),
+    "plan": partial(_message, 403, "subscription does not permit querying OTC data"),
+    "recent": partial(_message, 403, "subscription does not permit querying recent SIP data", code=42210000),
+}
+
+
+def _secret(key: str) -> str:
+    """The second half of a pair of keys."""
+    return key[::-1]
+
+
+def _key() -> str:
+    key, secret = (request.headers.get(f"APCA-API-{name}", "") for name in ("KEY-ID", "SECRET-KEY"))
+    return key if not secret or secret == _secret(key) else "a key with the secret of another"
+
+
+def _market_ticker(spelling: str) -> str | None:
+    # In upper case, with a dot: BRK.B. Digits make it malformed.
+    return spelling if re.fullmatch(r"[A-Z]+(\.[A-Z]+)?", spelling) else None
+
+
+def _symbols() -> list[str]:
+    ticker = (request.view_args or {}).get("ticker") or request.args.get("symbols", "")
+    return [symbol for symbol in ticker.split(",") if symbol]
+
+
+vendor = Vendor(
+    "alpaca",
+    hours=Hours(final=time(20), partial=time(9, 30)),
+    key=_key,
+    refusals=REFUSALS,
+    market_ticker=_market_ticker,
+    tickers=_symbols,
+    credentials=lambda key: {"api_key": key, "api_secret": _secret(key)},
+    unknown_is_empty=True,
+)
+
+
+@vendor.after_request
+def _count(response: Response) -> Response:
+    if response.status_code not in (401, 403):
+        limit, now = 200 if g.get("free") else 10_000, vendor.now.int_timestamp
+        response.headers["X-RateLimit-Limit"] = str(limit)
+        response.headers["X-RateLimit-Remaining"] = str(0 if response.status_code == 429 else limit - 1)
+        response.headers["X-RateLimit-Reset"] = str(now // 60 * 60 + 60)
+    return response
+
+
+@vendor.get("/v2/stocks/bars")
+def bars() -> Response:
+    """Many tickers' bars, in order of ticker and time; a ticker without any is left out."""
+    page, token = _page()
+    by_symbol: dict[str, list[dict[str, Any]]] = {}
+    for symbol, trade in page:
+        by_symbol.setdefault(symbol, []).append(_row(trade))
+    return answer({"bars": by_symbol, "next_page_token": token})
+
+
+@vendor.get("/v2/stocks/<ticker>/bars")
+def bars_of_one(ticker: str) -> Response:
+    """One ticker's bars: null when there are none."""
+    page, token = _page()
+    return answer({"bars": [_row(trade) for _, trade in page] or None, "symbol": ticker, "next_page_token": token})
+
+
+def _page() -> tuple[list[tuple[str, Trade]], str | None]:
+    """The rows asked for, and the token of the next ones: the last row's name."""
+    symbols, limit = _symbols(), request.args.get("limit", "1000")
+    if not symbols:
+        abort(_message(400, "symbols is required"))
+    for symbol in symbols:
+        if not _market_ticker(symbol):
+            abort(_message(400, f"invalid symbol: {symbol}"))
+    if request.args.get("timeframe") not in ("1Day", "1D"):
+        abort(_message(400, f"invalid timeframe: {request.args.get('timeframe')}"))
+    if not limit.isdecimal() or not 1 <= int(limit) <= 10_000:
+        abort(_message(400, f"invalid limit: {limit}"))
+    rows = list(islice(_rows(sorted(set(symbols)), *_window(), _seen()), int(limit) + 1))
+    page, more = rows[: int(limit)], rows[int(limit) :]
+    return page, b64encode(f"{page[-1][0]}|D|{_midnight(page[-1][1].date, 9)}".encode()).decode() if more else None
+
+
+def _rows(symbols: list[str], start: date, end: date, seen: tuple[str, str]) -> Iterator[tuple[str, Trade]]:
+    adjustment = request.args.get("adjustment", "raw")
+    if adjustment not in ADJUSTMENTS:
+        abort(_message(400, f"invalid adjustment: {adjustment}"))
+    for symbol in symbols:
+        for trade in vendor.bars(symbol, max(start, FIRST_DAY), end, ADJUSTMENTS[adjustment]):
+            if (symbol, trade.date.isoformat()) > seen:
+                yield symbol, trade
+
+
+def _seen() -> tuple[str, str]:
+    """Ticker and day of the last row of the page before."""
+    token = request.args.get("page_token")
+    if not token:
+        return "", ""
+    try:
+        symbol, _, moment = b64decode(token, validate=True).decode().split("|")
+    except ValueError:
+        abort(_message(400, "invalid page token"))
+    return symbol, moment[:10]
+
+
+def _window() -> tuple[date, date]:
+    """The days whose bars, timed by midnight in New York, are in the window; if the plan includes its end."""
+    feed = request.args.get("feed", "sip")
+    if feed not in ("sip", "iex"):
+        abort(REFUSALS["plan"]() if feed == "otc" else _message(400, f"invalid feed: {feed}"))
+    delayed = g.free and feed == "sip"
+    latest = vendor.now.subtract(minutes=15) if delayed else vendor.now
+    start, end = _moment("start", vendor.now.start_of("day")), _moment("end", latest, last=True)
+    if delayed and end > latest:
+        abort(REFUSALS["recent"]())
+    if end < start:
+        abort(_message(400, "end should not be before start"))
+    return start.date() + timedelta(days=start > start.start_of("day")), end.date()
+
+
+def _moment(name: str, default: DateTime, *, last: bool = False) -> DateTime:
+    """A moment in New York; a date means all of its day."""
+    text = request.args.get(name)
+    if not text:
+        return default
+    try:
+        moment = pendulum.parse(text, tz=ZONE)
+    except ValueError:
+        moment = None
+    if not isinstance(moment, DateTime):
+        abort(_message(400, f"invalid {name}: {text}"))
+    moment = moment.in_timezone(ZONE)
+    return moment.end_of("day") if last and len(text) == 10 else moment
+
+
+def _midnight(day: date, digits: int = 0) -> str:
+    start = pendulum.datetime(day.year, day.month, day.day, tz=ZONE).in_timezone("UTC")
+    return f"{start:YYYY-MM-DDTHH:mm:ss}{'.' * bool(digits)}{'0' * digits}Z"
+
+
+def _row(trade: Trade) -> dict[str, Any]:
+    share = IEX_SHARE if request.args.get("feed") == "iex" else 1
+    return {
+        "c": trade.close,
+        "h": trade.high,
+        "l": trade.low,
+        "n": round(trade.trades * share),
+        "o": trade.open,
+        "t": _midnight(trade.date),
+        "v": round(trade.volume * share),
+        "vw": trade.vwap,
+    }

@@ -1,0 +1,152 @@
+"""Alpha Vantage. Shapes: https://www.alphavantage.co/documentation/#daily and what its public clients quote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, time
+from functools import partial
+from typing import Any
+
+from flask import Response, g, request
+
+from integration_tests.sandbox.vendor import Hours, Vendor, answer
+from source_stock_prices.market import FIRST_SESSION, Trade
+
+PLANS = "You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/"
+DEMO = (
+    "The **demo** API key is for demo purposes only. Please claim your free API key at "
+    "(https://www.alphavantage.co/support/#api-key) to explore our full API offerings. It takes fewer than 20 seconds."
+)
+NO_KEY = (
+    "the parameter apikey is invalid or missing. Please claim your free API key on "
+    "(https://www.alphavantage.co/support/#api-key). It should take less than 20 seconds."
+)
+
+
+# Every refusal is a success by its status.
+def _error(said: str) -> Response:
+    return answer({"Error Message": said})
+
+
+def _information(said: str) -> Response:
+    return answer({"Information": said})
+
+
+def _bad_key() -> Response:
+    return _information(DEMO) if _key() == "demo" else _error(NO_KEY)
+
+
+def _quota() -> Response:
+    # It echoes the key.
+    return _information(
+        f"We have detected your API key as {_key()} and our standard API rate limit is 25 requests per day. Please "
+        "subscribe to any of the premium plans at https://www.alphavantage.co/premium/ to instantly remove all daily "
+        "rate limits."
+    )
+
+
+def _invalid_call() -> Response:
+    return _error(
+        "Invalid API call. Please retry or visit the documentation (https://www.alphavantage.co/documentation/) for "
+        f"{request.args.get('function', '')}."
+    )
+
+
+def _key() -> str:
+    return request.args.get("apikey", "")
+
+
+REFUSALS = {
+    "no-key": partial(_error, NO_KEY),
+    "bad-key": _bad_key,
+    "throttle": partial(
+        _information,
+        "Thank you for using Alpha Vantage! Please consider spreading out your free API requests more sparingly "
+        f"(1 request per second). {PLANS} to lift the free key rate limit (25 requests per day), raise the per-second "
+        "burst limit, and instantly unlock all premium endpoints",
+    ),
+    "burst": partial(
+        _information,
+        "Burst pattern detected. Please consider spreading out your API requests more evenly across a 1-minute window "
+        "and query no more than 5 requests per second.",
+    ),
+    "quota": _quota,
+    "plan": partial(
+        _information,
+        "Thank you for using Alpha Vantage! This is a premium endpoint. "
+        f"{PLANS} to instantly unlock all premium endpoints",
+    ),
+    "full": partial(
+        _information,
+        "Thank you for using Alpha Vantage! The outputsize=full parameter value is a premium feature for the "
+        f"TIME_SERIES_DAILY endpoint. {PLANS} to instantly unlock all premium features",
+    ),
+}
+
+vendor = Vendor(
+    "alpha_vantage",
+    hours=Hours(final=time(18), partial=time(9, 30)),
+    key=_key,
+    refusals=REFUSALS,
+    market_ticker=lambda spelling: spelling.upper().replace("-", "."),  # BRK.B and BRK-B
+    tickers=lambda: request.args.get("symbol", "").split(),
+)
+
+
+@vendor.get("/query")
+def query() -> Response:
+    """One ticker's series: the latest 100 rows, or all, newest first, dates for keys and text for numbers."""
+    function, ticker = request.args.get("function"), request.args.get("symbol", "")
+    size = request.args.get("outputsize", "compact")
+    if function not in SERIES or size not in ("compact", "full") or not vendor.listed(ticker):
+        return _invalid_call()
+    if g.free and function == "TIME_SERIES_DAILY_ADJUSTED":
+        return REFUSALS["plan"]()
+    if g.free and size == "full":
+        return REFUSALS["full"]()
+    raw, adjusted = (vendor.bars(ticker, FIRST_SESSION, date.max, each)[::-1] for each in ("raw", "all"))
+    rows = {
+        trade.date.isoformat(): SERIES[function](trade, other.close) for trade, other in zip(raw, adjusted, strict=True)
+    }
+    latest = dict(list(rows.items())[:100]) if size == "compact" else rows
+    return answer({"Meta Data": _meta(function, ticker, size, raw[0].date), "Time Series (Daily)": latest})
+
+
+def _meta(function: str, ticker: str, size: str, latest: date) -> Mapping[str, str]:
+    adjusted = function == "TIME_SERIES_DAILY_ADJUSTED"
+    partial_bar = latest > vendor.hours.last_final(vendor.now)
+    return {
+        "1. Information": "Daily Time Series with Splits and Dividend Events"
+        if adjusted
+        else "Daily Prices (open, high, low, close) and Volumes",
+        "2. Symbol": ticker,
+        "3. Last Refreshed": f"{vendor.now:%Y-%m-%d %H:%M:%S}" if partial_bar else latest.isoformat(),
+        "4. Output Size": "Full size" if size == "full" else "Compact",
+        "5. Time Zone": "US/Eastern",
+    }
+
+
+def _row(trade: Trade, adjusted_close: float) -> Mapping[str, Any]:
+    return {**_prices(trade), "5. volume": str(trade.volume)}
+
+
+def _adjusted_row(trade: Trade, adjusted_close: float) -> Mapping[str, Any]:
+    return {
+        **_prices(trade),
+        "5. adjusted close": f"{adjusted_close:.4f}",
+        "6. volume": str(trade.volume),
+        "7. dividend amount": f"{trade.dividend:.4f}",
+        "8. split coefficient": f"{trade.split:.4f}",
+    }
+
+
+def _prices(trade: Trade) -> Mapping[str, str]:
+    return {
+        "1. open": f"{trade.open:.4f}",
+        "2. high": f"{trade.high:.4f}",
+        "3. low": f"{trade.low:.4f}",
+        "4. close": f"{trade.close:.4f}",
+    }
+
+
+SERIES = {"TIME_SERIES_DAILY": _row, "TIME_SERIES_DAILY_ADJUSTED": _adjusted_row}

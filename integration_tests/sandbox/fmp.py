@@ -1,0 +1,138 @@
+"""Financial Modeling Prep. Shapes: https://site.financialmodelingprep.com/developer/docs/stable, OpenBB's recording."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, time
+from functools import partial
+from typing import Any
+
+from flask import Response, g, request
+
+from integration_tests.sandbox.vendor import Hours, Vendor, answer
+from source_stock_prices.market import Trade
+
+MOST_ROWS = 5000
+
+FREE_TICKERS = ("AAPL", "AMZN", "BAC", "COST", "CSCO", "DIS", "GOOGL", "INTC", "JPM", "KO", "MSFT", "NVDA", "TSLA")
+"""Of the some 85 that the free plan serves."""
+
+FREE_YEARS = 5
+
+ADJUSTMENTS = {"non-split-adjusted": "raw", "full": "splits", "dividend-adjusted": "all", "light": "splits"}
+
+UPGRADE = "please visit our subscription page to upgrade your plan at https://financialmodelingprep.com/"
+
+
+def _error(status: int, said: str) -> Response:
+    return answer({"Error Message": said}, status)
+
+
+REFUSALS = {
+    **dict.fromkeys(
+        ("no-key", "bad-key"),
+        partial(
+            _error,
+            401,
+            "Invalid API KEY. Feel free to create a Free API Key or visit "
+            "https://site.financialmodelingprep.com/faqs?search=why-is-my-api-key-invalid for more information.",
+        ),
+    ),
+    # The same for a burst and for a day's requests that are spent, and never a Retry-After.
+    "throttle": partial(
+        _error,
+        429,
+        "Limit Reach . Please upgrade your plan or visit our documentation for more details at "
+        "https://site.financialmodelingprep.com/",
+    ),
+    # Plain text.
+    "plan": partial(
+        answer, f"Restricted Endpoint: This endpoint is not available under your current subscription {UPGRADE}", 402
+    ),
+    "ticker-plan": partial(
+        answer,
+        "Premium Query Parameter: 'Special Endpoint : This value set for 'symbol' is not available under your current "
+        f"subscription {UPGRADE}",
+        402,
+    ),
+    "legacy": partial(
+        _error,
+        403,
+        "Legacy Endpoint : Due to Legacy endpoints being no longer supported - This endpoint is only available for "
+        "legacy users who have valid subscriptions prior August 31, 2025. Please visit our documentation page "
+        "https://site.financialmodelingprep.com/developer/docs for our current APIs.",
+    ),
+}
+
+
+def _market_ticker(spelling: str) -> str | None:
+    # BRK-B; a dot begins an exchange's suffix, and none is A, B or C.
+    return None if re.search(r"\.[ABC]$", spelling) else spelling.upper().replace("-", ".")
+
+
+vendor = Vendor(
+    "fmp",
+    hours=Hours(final=time(17), partial=time(9, 30)),
+    key=lambda: request.headers.get("apikey", "") or request.args.get("apikey", ""),
+    refusals=REFUSALS,
+    market_ticker=_market_ticker,
+    tickers=lambda: request.args.get("symbol", "").split(),
+    unknown_is_empty=True,
+)
+
+
+@vendor.get("/stable/historical-price-eod/<any('non-split-adjusted', full, 'dividend-adjusted', light):variant>")
+def bars(variant: str) -> Response:
+    """One ticker's bars in a window, newest first, at most 5,000; none of an unknown ticker."""
+    ticker, today = request.args.get("symbol", ""), vendor.now.date()
+    if g.free and ticker not in FREE_TICKERS:
+        return REFUSALS["ticker-plan"]()
+    reach = today.subtract(years=FREE_YEARS)
+    start = request.args.get("from", reach, type=date.fromisoformat)
+    end = request.args.get("to", today, type=date.fromisoformat)
+    # What is older than the free plan goes without a word.
+    trades = vendor.bars(ticker, max(start, reach) if g.free else start, end, ADJUSTMENTS[variant])
+    return answer([_row(variant, ticker, trade) for trade in trades[::-1][:MOST_ROWS]])
+
+
+@vendor.get("/stable/profile")
+def profile() -> Response:
+    """One ticker's company; an empty list for an unknown one."""
+    ticker = request.args.get("symbol", "")
+    if g.free and ticker not in FREE_TICKERS:
+        return REFUSALS["ticker-plan"]()
+    known = {"symbol": ticker, "companyName": f"{ticker} Synthetic Corp.", "exchange": "NYSE", "currency": "USD"}
+    return answer([{**known, "isEtf": False, "isActivelyTrading": True}] if vendor.listed(ticker) else [])
+
+
+@vendor.get("/api/<path:path>")
+def legacy(path: str) -> Response:
+    """The API before /stable, closed to newer keys."""
+    return REFUSALS["legacy"]()
+
+
+@vendor.get("/<path:path>")
+def missing(path: str) -> Response:
+    """Any other path: an empty list all the same."""
+    return answer([], 404)
+
+
+def _row(variant: str, ticker: str, trade: Trade) -> dict[str, Any]:
+    named = {"symbol": ticker, "date": trade.date.isoformat()}
+    if variant == "light":
+        return {**named, "price": trade.close, "volume": trade.volume}
+    if variant != "full":  # raw prices and fully adjusted ones, under the same names
+        prices = {"adjOpen": trade.open, "adjHigh": trade.high, "adjLow": trade.low, "adjClose": trade.close}
+        return {**named, **prices, "volume": trade.volume}
+    change = round(trade.close - trade.open, 4)
+    return {
+        **named,
+        "open": trade.open,
+        "high": trade.high,
+        "low": trade.low,
+        "close": trade.close,
+        "volume": trade.volume,
+        "change": change,
+        "changePercent": round(100 * change / trade.open, 5),
+        "vwap": round((trade.open + trade.high + trade.low + trade.close) / 4, 4),  # no volume in it
+    }

@@ -1,0 +1,29 @@
+"""What is Marketstack's alone: pages over several tickers, and a plan that cuts a window without a word."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from integration_tests.front_door import read, table
+from integration_tests.sandbox import FREE_KEY, Sandbox
+from integration_tests.test_sync import FRIDAY_EVENING, at, config
+
+
+def test_it_follows_every_page(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages count rows over all tickers, so that one session can be on two of them."""
+    monkeypatch.setattr("source_stock_prices.providers.marketstack.ROWS", 5)
+    output = read(config(sandbox, "marketstack", "AAPL, BRK.B, TSCO.L"), now=at(sandbox, FRIDAY_EVENING))
+    truth = sandbox.truth(["AAPL", "BRK.B", "TSCO.L"], date(2026, 11, 13), date(2026, 11, 20))
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+    assert [asked.query.get("offset") for asked in sandbox.requests] == [None, "5", "10", "15"]
+
+
+def test_it_says_where_the_history_begins_that_the_plan_serves(sandbox: Sandbox) -> None:
+    """The vendor leaves out what is older than a free plan's year, and does not say so."""
+    settings = config(sandbox, "marketstack", start_date="2020-01-02")
+    settings["provider"] = sandbox.provider("marketstack", FREE_KEY)
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    assert output.records[0]["date"] == "2025-11-20"
+    assert "no bar as old as start_date 2020-01-02. The first one is that of AAPL (2025-11-20)" in output.log("WARN")
