@@ -294,7 +294,8 @@ def test_it_keeps_the_key_out_of_every_output(sandbox: Sandbox, vendor: str, deb
     outputs += [read(dead, now=now), check(dead, now=now)]
     wrong = config(sandbox, vendor) | {"provider": sandbox.provider(vendor, "wr0ng+k3y/with=odd")}
     outputs += [read(wrong, now=now), check(wrong, now=now)]
-    for kind in ("throttle", "500", "html", "truncated", "cut", "redirect", "empty-body", "bad-key"):
+    kinds = ("throttle", "quota", "plan", "500", "html", "truncated", "cut", "redirect", "empty-body", "bad-key")
+    for _, kind in faults_of([vendor], kinds):
         sandbox.fail(kind, times=-1, vendor=vendor)
         outputs += [read(config(sandbox, vendor), now=now), check(config(sandbox, vendor), now=now)]
         sandbox.reset()

@@ -36,14 +36,14 @@ def windows(
 
 
 def batches(
-    windows: Iterable[tuple[str, date]], end: date, tickers_per_request: int
+    windows: Iterable[tuple[str, date]], end: date, tickers_per_request: int, bars_per_request: int | None = None
 ) -> Iterator[tuple[tuple[str, ...], date]]:
     """The tickers that are asked for together, with their first day: those whose windows are the same."""
     alike: dict[date, list[str]] = {}
     for ticker, first in windows:
         alike.setdefault(first, []).append(ticker)
     for first, tickers in alike.items():
-        size = max(1, min(tickers_per_request, BARS_A_QUERY // ((end - first).days + 1)))
+        size = max(1, min(tickers_per_request, (bars_per_request or BARS_A_QUERY) // ((end - first).days + 1)))
         for n in range(0, len(tickers), size):
             yield tuple(tickers[n : n + size]), first
 

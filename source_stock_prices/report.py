@@ -95,9 +95,12 @@ class Report:
         for why, count in self._dropped.items():
             yield f"{count} bars of {title} were dropped: {why}."
         for notice, tickers in self._notices.items():
-            yield f'{title} said of {names(tickers)}: "{notice}"'
+            yield f"{title} on {names(tickers)}: {notice}"
         if self._barless:
-            yield f"{title} has no bar of {names(self._barless)} since {start}. Is each spelled as there?"
+            yield (
+                f"{title} has no bar of {names(self._barless)} since {start}. Is each spelled as there, and does the"
+                " plan reach back that far?"
+            )
         if self._late:
             yield f"{title} has no bar as old as the start, {start}. The first one is that of {names(self._late)}."
         if self._gone:

@@ -18,7 +18,7 @@ from source_stock_prices import plan, state
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
-from source_stock_prices.providers.base import RAW, Bar, Kind, Problem, Provider, Query, Request, trim
+from source_stock_prices.providers.base import RAW, Bar, Kind, Problem, Provider, Query, Request, body_text, trim
 from source_stock_prices.report import Report
 from source_stock_prices.restatement import Finding, judge
 
@@ -138,7 +138,7 @@ class StockPrices(HttpStream):
         with _readable(response):
             if self.provider.is_listed(response):
                 return True
-        raise ProviderError(Problem(Kind.UNKNOWN_TICKER, trim(response.text)), response.status_code)
+        raise ProviderError(Problem(Kind.UNKNOWN_TICKER, trim(body_text(response))), response.status_code)
 
     def path(
         self,
@@ -242,7 +242,7 @@ class StockPrices(HttpStream):
         return AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.name, data, self._read_at))
 
     def _queries(self, windows: Iterable[tuple[str, date]]) -> list[Query]:
-        batches = plan.batches(windows, self.end, self._tickers_per_request())
+        batches = plan.batches(windows, self.end, self._tickers_per_request(), self.provider.bars_per_request)
         return [self.query(tickers, first) for tickers, first in batches]
 
     def _read(self, query: Query, seen: Mapping[str, Any]) -> dict[str, list[Bar]]:
@@ -335,7 +335,7 @@ def _readable(response: Response) -> Iterator[None]:
     try:
         yield
     except MISREAD as error:
-        said = f"{type(error).__name__} {trim(str(error), 80)} in {trim(response.text, 200)}"
+        said = f"{type(error).__name__} {trim(str(error), 80)} in {trim(body_text(response), 200)}"
         raise ProviderError(Problem(Kind.UNREADABLE, said), response.status_code) from error
 
 

@@ -21,7 +21,10 @@ from integration_tests.sandbox.vendor import KEY, Vendor, answer
 from source_stock_prices.market import Trade
 from source_stock_prices.sessions import today
 
-VENDORS: dict[str, Vendor] = {module.vendor.name: module.vendor for module in (massive, tiingo, alpaca, twelve_data, eodhd, alpha_vantage, fmp, marketstack, iex)}
+VENDORS: dict[str, Vendor] = {
+    module.vendor.name: module.vendor
+    for module in (massive, tiingo, alpaca, twelve_data, eodhd, alpha_vantage, fmp, marketstack, iex)
+}
 
 UNIVERSE = (
     "AAPL ABBV ADBE AMD AMZN AVGO BAC BF.B BRK.B COST CRM CSCO CVX DIS GOOGL HD IBM INTC JNJ JPM KIMpL KO META MSFT "

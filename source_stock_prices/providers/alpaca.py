@@ -20,6 +20,7 @@ from source_stock_prices.providers.base import (
     Request,
     Rule,
     asked,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -84,7 +85,7 @@ class Alpaca(Provider):
         body = decode(response)
         if response.status_code == 200 and isinstance(body, dict) and isinstance(body.get("bars"), dict):
             return None
-        problem = classify(response, text_at(body, "message") or response.text, RULES)
+        problem = classify(response, text_at(body, "message") or body_text(response), RULES)
         if problem.kind is Kind.UNKNOWN_TICKER:
             return problem._replace(ticker=problem.said.rpartition(": ")[2])
         if problem.kind is Kind.THROTTLED:

@@ -19,6 +19,7 @@ from source_stock_prices.providers.base import (
     Query,
     Request,
     Rule,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -108,7 +109,7 @@ class AlphaVantage(Provider):
             return None
         # An object without a series, even {}, is never believed to be an empty one.
         said = text_at(body, "Error Message", "Information", "Note")
-        return classify(response, said or response.text, RULES if said else ())
+        return classify(response, said or body_text(response), RULES if said else ())
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
         for label, row in decode(response)[SERIES].items():

@@ -133,6 +133,8 @@ class Provider(ABC):
     tickers_per_request: ClassVar[int] = 1
     charges_by_ticker: ClassVar[bool] = False
     """Whether a request for many tickers counts as many requests of the plan."""
+    bars_per_request: ClassVar[int | None] = None
+    """The bars, of all tickers together, up to which a request is charged once: each further page costs again."""
 
     base_url: str
 
@@ -234,6 +236,11 @@ def _retry_after(response: Response) -> float | None:
 
 
 _decoded: WeakKeyDictionary[Response, Any] = WeakKeyDictionary()
+
+
+def body_text(response: Response) -> str:
+    """The start of a body as text, enough to quote. Never guesses an encoding: that takes seconds on a large body."""
+    return response.content[:2000].decode(errors="replace")
 
 
 def decode(response: Response) -> Any:

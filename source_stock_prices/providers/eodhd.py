@@ -19,6 +19,7 @@ from source_stock_prices.providers.base import (
     Query,
     Request,
     Rule,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -88,8 +89,8 @@ class Eodhd(Provider):
                 return None
             return classify(response, text_at(rows[0], "warning"), RULES)
         # A proxy's page for a 403 says "Forbidden" as well.
-        rules = () if response.text.lstrip().startswith("<") else RULES
-        return classify(response, text_at(rows, "message", "error") or response.text, rules)
+        rules = () if body_text(response).lstrip().startswith("<") else RULES
+        return classify(response, text_at(rows, "message", "error") or body_text(response), rules)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
         for row in decode(response):

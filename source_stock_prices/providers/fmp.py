@@ -21,6 +21,7 @@ from source_stock_prices.providers.base import (
     Request,
     Rule,
     asked,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -88,7 +89,7 @@ class Fmp(Provider):
         body = decode(response)
         if response.status_code == 200 and isinstance(body, list):
             return None
-        return classify(response, text_at(body, "Error Message", "error") or response.text, RULES)
+        return classify(response, text_at(body, "Error Message", "error") or body_text(response), RULES)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
         # Raw and fully adjusted prices come under the same names.

@@ -23,6 +23,7 @@ from source_stock_prices.providers.base import (
     Query,
     Request,
     Rule,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -73,7 +74,7 @@ class Iex(Provider):
     def problem(self, response: Response) -> Problem | None:
         if response.status_code == 200 and isinstance(decode(response), list):
             return None
-        return classify(response, trim(response.text), RULES)
+        return classify(response, trim(body_text(response)), RULES)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
         prefix = PREFIXES[query.adjustment]

@@ -20,6 +20,7 @@ from source_stock_prices.providers.base import (
     Request,
     Rule,
     asked,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -67,6 +68,7 @@ class Marketstack(Provider):
     adjustments = (RAW, ALL)
     tickers_per_request = 100
     charges_by_ticker = True
+    bars_per_request = ROWS
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.marketstack.com/v2"
@@ -88,7 +90,7 @@ class Marketstack(Provider):
         error = body.get("error", {})
         code, message = text_at(error, "code"), text_at(error, "message")
         # What is wrong with a request is in the context alone.
-        said = f"{code}: {message}" if code and "context" not in error else response.text
+        said = f"{code}: {message}" if code and "context" not in error else body_text(response)
         return classify(response, said, RULES if code else ())
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:

@@ -18,6 +18,7 @@ from source_stock_prices.providers.base import (
     Query,
     Request,
     Rule,
+    body_text,
     classify,
     decode,
     new_york_day,
@@ -72,7 +73,7 @@ class Massive(Provider):
         # "DELAYED" stands for "OK" on plans with delayed data.
         if response.status_code == 200 and text_at(body, "status") in ("OK", "DELAYED"):
             return None
-        return classify(response, text_at(body, "error", "message") or response.text, RULES)
+        return classify(response, text_at(body, "error", "message") or body_text(response), RULES)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
         body, ticker = decode(response), query.ticker

@@ -18,6 +18,7 @@ from source_stock_prices.providers.base import (
     Query,
     Request,
     Rule,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -71,7 +72,7 @@ class Tiingo(Provider):
         detail = text_at(body, "detail")
         # A proxy's HTML page for a 404 says "Not Found" as well; only the monthly quota is refused in plain text.
         rules = RULES if detail or response.status_code == 200 else ()
-        return classify(response, detail or response.text, rules)
+        return classify(response, detail or body_text(response), rules)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
         opened, high, low, close, volume = (

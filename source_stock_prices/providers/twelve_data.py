@@ -22,6 +22,7 @@ from source_stock_prices.providers.base import (
     Request,
     Rule,
     asked,
+    body_text,
     calendar_day,
     classify,
     decode,
@@ -147,7 +148,7 @@ def _problem(response: Response, part: Any) -> Problem | None:
     stated = copy(response)
     if status == "error" and type(part.get("code")) is int:
         stated.status_code = part["code"]
-    return classify(stated, said or response.text, RULES)
+    return classify(stated, said or body_text(response), RULES)
 
 
 def _rows(part: Any) -> list[Any]:
