@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from backoff import _sync
 from hypothesis import HealthCheck, Phase, settings
 
 from integration_tests.sandbox import Sandbox
+from source_stock_prices import errors
 
 DRAWN = settings(
     max_examples=int(os.environ.get("EXAMPLES", "10")),
@@ -32,17 +35,20 @@ def server() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(server: Sandbox) -> Iterator[Sandbox]:
-    """The server as if just started."""
+    """The server as if just started. Requests that were under way when a sync stopped end before the next test."""
     server.reset()
     yield server
     server.reset()
+    until = time.monotonic() + 10
+    while any("worker" in thread.name for thread in threading.enumerate()) and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the connector would have waited, in order. It does not."""
     waited: list[float] = []
-    clock = SimpleNamespace(sleep=waited.append)
-    for module in (rate_limiting, call_rate, _sync):
+    clock = SimpleNamespace(sleep=waited.append, monotonic=time.monotonic)
+    for module in (rate_limiting, call_rate, _sync, errors):
         monkeypatch.setattr(module, "time", clock)
     return waited

@@ -202,7 +202,8 @@ def test_it_reads_an_unfinished_session_again_until_it_is_final(sandbox: Sandbox
 
 def test_it_reads_up_to_yesterday_where_the_plan_refuses_today(sandbox: Sandbox) -> None:
     """Massive's free plan refuses any window that ends today; the sessions before it are there to be read."""
-    settings = config(sandbox, "massive", "AAPL, MSFT, GOOG") | {"provider": sandbox.provider("massive", FREE_KEY)}
+    settings = config(sandbox, "massive", "AAPL, MSFT, GOOG", num_workers=1)
+    settings["provider"] = sandbox.provider("massive", FREE_KEY)
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     assert output.exit_code == 0
     assert {seen["date"] for seen in output.state.values()} == {"2026-11-19"}

@@ -7,6 +7,7 @@ from logging import Logger
 
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.providers.base import Kind
+from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 
 WINDOW = timedelta(days=10)
@@ -28,7 +29,7 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
     served = 0
     for ticker in tickers:
         try:
-            if stream.ask(stream.query((ticker,), stream.end - WINDOW)):
+            if stream.ask(stream.query((ticker,), stream.end - WINDOW), Report(provider)):
                 served += 1
             elif stream.knows(ticker):
                 served += 1

@@ -36,6 +36,7 @@ class Config:
     adjustment: str = RAW
     include_unfinished_session: bool = False
     requests_per_minute: int | None = None
+    num_workers: int = 4
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
@@ -48,7 +49,8 @@ class Config:
             end_date=_day(raw, "end_date"),
             adjustment=_adjustment(raw.get("adjustment", RAW)),
             include_unfinished_session=_flag(raw, "include_unfinished_session"),
-            requests_per_minute=_pace(raw.get("requests_per_minute")),
+            requests_per_minute=_count(raw, "requests_per_minute", 60_000),
+            num_workers=_count(raw, "num_workers", 32) or cls.num_workers,
         )
         if config.start_date and config.end_date and config.start_date > config.end_date:
             raise ConfigError(f"start_date: {config.start_date} is after end_date {config.end_date}.")
@@ -168,9 +170,8 @@ def _flag(raw: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _pace(value: Any) -> int | None:
-    if value is None:
-        return None
-    if type(value) is not int or not 1 <= value <= 60_000:
-        raise ConfigError(f"requests_per_minute: {value!r} is out of range. Allowed: whole numbers from 1 to 60000.")
+def _count(raw: Mapping[str, Any], key: str, most: int) -> int | None:
+    value = raw.get(key)
+    if value is not None and (type(value) is not int or not 1 <= value <= most):
+        raise ConfigError(f"{key}: {value!r} is out of range. Allowed: whole numbers from 1 to {most}.")
     return value

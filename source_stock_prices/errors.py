@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import RLock
 from typing import NamedTuple
 
 import requests
@@ -167,6 +170,22 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
         self._provider = provider
         self._tries = TRIES if patient else 2
         self._patient = patient
+        self._turn = RLock()
+        self._resume_at: float | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Holds a request back while the vendor has another one wait.
+
+        Once it had one wait, requests go one at a time: several that try again at once would only meet its limit again.
+        """
+        if self._resume_at is None:
+            yield
+            return
+        with self._turn:
+            if (wait := self._resume_at - time.monotonic()) > 0:
+                time.sleep(wait)
+            yield
 
     @property
     def max_retries(self) -> int:
@@ -193,6 +212,8 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
         problem, status = self._judge(response_or_exception)
         if problem and (attempt_count >= self._tries or (problem.wait or 0) > LONGEST_WAIT):
             raise ProviderError(problem, status)
+        if problem and problem.kind is Kind.THROTTLED:
+            self._resume_at = time.monotonic() + (problem.wait or 0)
         return problem.wait if problem else None
 
     def _judge(self, answer: requests.Response | Exception | None) -> tuple[Problem | None, int | None]:

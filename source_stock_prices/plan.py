@@ -7,10 +7,10 @@ from datetime import date
 from math import ceil
 from typing import Any
 
-from source_stock_prices.providers.base import Query
+from source_stock_prices import sessions
 
-STATES_A_SYNC = 20
-"""Slices, and so STATE messages, of the longest sync. Each repeats the state of every ticker."""
+STATES_A_SYNC = 12
+"""Slices, and so STATE messages, of the largest sync. Each repeats the state of every ticker."""
 
 
 BARS_A_QUERY = 20_000
@@ -48,8 +48,19 @@ def batches(
             yield tuple(tickers[n : n + size]), first
 
 
-def slices(queries: Sequence[Query]) -> Iterator[Sequence[Query]]:
-    """The queries in as many batches as a sync may write states."""
-    size = ceil(len(queries) / STATES_A_SYNC)
-    for n in range(0, len(queries), size or 1):
-        yield queries[n : n + size]
+def by_date(windows: Sequence[tuple[str, date]], end: date) -> date | None:
+    """From which day on to ask for the whole market a session, in place of each ticker whose window begins then or
+    later: None where that is no fewer requests.
+    """
+    best, fewest = None, len(windows)
+    for day in sorted({first for _, first in windows}, reverse=True):
+        alone = sum(first < day for _, first in windows)
+        count = len(sessions.between(day, end)) + alone
+        if count < fewest:
+            best, fewest = day, count
+    return best
+
+
+def slice_size(queries: int) -> int:
+    """Queries of one slice, so that a sync has few."""
+    return ceil(queries / STATES_A_SYNC) or 1

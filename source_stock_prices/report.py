@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from logging import Logger
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -18,23 +17,34 @@ LATE = timedelta(days=10)
 
 
 class Report:
-    """Collects while the sync runs; a line each in the log, and one error, when it ends."""
+    """Collects while the sync runs, each query in a report of its own; a line each in the log, and one error, when it
+    ends.
+    """
 
-    def __init__(self, provider: Provider, logger: Logger) -> None:
-        self._provider, self._logger = provider, logger
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
+        self.lines: list[str] = []
+        """Warnings to write as soon as the query's answer is used."""
         self._dropped: Counter[str] = Counter()
         self._notices: dict[str, list[str]] = {}
-        self._barless: list[str] = []
-        self._late: list[str] = []
+        self._first: dict[str, date | None] = {}
         self._gaps: dict[str, list[date]] = {}
         self._gone: list[str] = []
+
+    def add(self, other: Report) -> None:
+        """Takes over what the report of one query collected."""
+        self.failed |= other.failed
+        self._dropped += other._dropped
+        self._gone += other._gone
+        for notice, tickers in other._notices.items():
+            self.note(notice, tickers)
 
     def set_aside(self, ticker: str, error: ProviderError) -> None:
         """A ticker failed, the others go on."""
         self.failed[ticker] = error
-        self._logger.warning(error.explain(self._provider, [ticker]))
+        self.lines.append(error.explain(self._provider, [ticker]))
 
     def stop(self, tickers: Sequence[str], error: ProviderError) -> None:
         """A problem of the whole sync was met when some tickers were asked for."""
@@ -48,32 +58,24 @@ class Report:
         """The vendor said something beside the bars of some tickers."""
         self._notices.setdefault(notice, []).extend(tickers)
 
-    def first_read(self, ticker: str, start: date, bars: Sequence[Bar]) -> None:
-        """A ticker was read for the first time, from a day on."""
-        if not bars:
-            self._barless.append(ticker)
-        elif bars[0].date > start + LATE:
-            self._late.append(f"{ticker} ({bars[0].date})")
-
     def gone(self, ticker: str, day: str) -> None:
         """The last bar seen of a ticker is not served any more."""
         self._gone.append(f"{ticker} ({day})")
 
-    def gaps(self, query: Query, ticker: str, bars: Sequence[Bar]) -> None:
-        """Counts the sessions of a window, from a ticker's first bar on, that have none."""
-        if not bars or not self._provider.trades_in_new_york(ticker):
+    def read(self, query: Query, ticker: str, bars: Sequence[Bar], *, is_new: bool) -> None:
+        """A ticker was read in a query's window, for the first time or again: counts the sessions without a bar.
+
+        Those before the first bar ever are no gap, nor is a long window without any: other lines tell of both.
+        """
+        start: date | None = query.start
+        if is_new and self._first.get(ticker) is None:
+            self._first[ticker] = start = bars[0].date if bars else None
+        if start is None or not (bars or query.start == query.end) or not self._provider.trades_in_new_york(ticker):
             return
-        expected = sessions.between(bars[0].date, query.end)
+        expected = sessions.between(start, query.end)
         if len(expected) > len(bars):
             served = {bar.date for bar in bars}
-            missing = [day for day in expected if day not in served]
-            if missing:
-                self._gaps[ticker] = missing
-
-    def write(self, start: date) -> None:
-        """Writes what was collected to the log."""
-        for line in self._lines(start):
-            self._logger.warning(line)
+            self._gaps.setdefault(ticker, []).extend(day for day in expected if day not in served)
 
     def failure(self) -> AirbyteTracedException | None:
         """The error that ends the sync: what stopped it, then every failed ticker, by kind of problem."""
@@ -90,22 +92,26 @@ class Report:
             message=message, internal_message=message, failure_type=met[0][0].reaction.failure
         )
 
-    def _lines(self, start: date) -> Iterable[str]:
+    def summary(self, start: date) -> Iterable[str]:
+        """A line for each thing a person should look at, of a sync that began with a day."""
+        barless = [ticker for ticker, first in self._first.items() if first is None]
+        late = [f"{ticker} ({first})" for ticker, first in self._first.items() if first and first > start + LATE]
+        gaps = {ticker: days for ticker, days in self._gaps.items() if days}
         title = self._provider.title
         for why, count in self._dropped.items():
             yield f"{count} bars of {title} were dropped: {why}."
         for notice, tickers in self._notices.items():
             yield f"{title} on {names(tickers)}: {notice}"
-        if self._barless:
+        if barless:
             yield (
-                f"{title} has no bar of {names(self._barless)} since {start}. Is each spelled as there, and does the"
+                f"{title} has no bar of {names(barless)} since {start}. Is each spelled as there, and does the"
                 " plan reach back that far?"
             )
-        if self._late:
-            yield f"{title} has no bar as old as the start, {start}. The first one is that of {names(self._late)}."
+        if late:
+            yield f"{title} has no bar as old as the start, {start}. The first one is that of {names(late)}."
         if self._gone:
             yield f"{title} no longer serves the last bar read of {names(self._gone)}: renamed, reused or delisted?"
-        if self._gaps:
-            count = sum(map(len, self._gaps.values()))
-            places = [f"{ticker} {day}" for ticker, days in self._gaps.items() for day in days[:3]]
-            yield f"{title} has no bar for {count} sessions of {len(self._gaps)} tickers: {names(places)}."
+        if gaps:
+            count = sum(map(len, gaps.values()))
+            places = [f"{ticker} {day}" for ticker, days in gaps.items() for day in days[:3]]
+            yield f"{title} has no bar for {count} sessions of {len(gaps)} tickers: {names(places)}."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
+from itertools import islice
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredAirbyteStream, SyncMode, Type
@@ -14,7 +16,8 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
 from requests import RequestException, Response
 
-from source_stock_prices import plan, state
+from source_stock_prices import plan, sessions, state
+from source_stock_prices.ahead import ahead
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
@@ -28,8 +31,15 @@ TIMEOUT = (10, 60)
 MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What a provider's `parse` raises on a body that is not its vendor's."""
 
+SLICE_SECONDS = 60
+"""How long a slice of a slow sync goes on before its STATE is written."""
+
 GARBLED = 3
 """Unreadable answers in a row after which it is no ticker's fault."""
+
+
+Answer = tuple[dict[str, list[Bar]], Report]
+"""The bars of a query by ticker, and what else there is to tell of it."""
 
 
 class StockPrices(HttpStream):
@@ -51,8 +61,9 @@ class StockPrices(HttpStream):
         self.tickers, self.end = config.tickers, end
         self._start, self._today = start, today
         self._served_until = end
-        self._report = Report(config.provider, self.logger)
-        self._unreadable = 0
+        self._report = Report(config.provider)
+        self._answers: Iterator[tuple[Query, Callable[[], Answer]]] = iter(())
+        self._garbled = 0
         self._read_at = 0
         self._finished = last_final.isoformat()
         self._keeps_since = config.adjustment != RAW and config.start_date is None
@@ -65,7 +76,8 @@ class StockPrices(HttpStream):
         full = configured_stream.sync_mode == SyncMode.full_refresh
         self.state = {} if full else dict(state.read(self.state, self.tickers, self.logger))
         yield from super().read(configured_stream, *args, **kwargs)
-        self._report.write(self._start)
+        for line in self._report.summary(self._start):
+            self.logger.warning(line)
         if failure := self._report.failure():
             raise failure
 
@@ -78,14 +90,13 @@ class StockPrices(HttpStream):
     ) -> Iterator[Mapping[str, Any]]:
         seen = stream_state or {}
         self._warn_of_the_future(seen)
-        windows = plan.windows(self.tickers, seen, self._start, self.end)
-        queries = self._queries(windows)
+        queries = self._queries(seen)
         if not queries:
             self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
-        for batch in plan.slices(queries):
-            if self._report.stopped:
-                return
-            yield {"queries": batch}
+        self._answers = ahead(partial(self._answer, seen), queries, self._config.num_workers)
+        self._left, size = len(queries), plan.slice_size(len(queries))
+        while self._left and not self._report.stopped:
+            yield {"queries": min(size, self._left), "of": len(queries)}
 
     def read_records(
         self,
@@ -94,37 +105,45 @@ class StockPrices(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[StreamData]:
-        for query in (stream_slice or {}).get("queries", ()):
+        """The next queries' records: as many as the slice has, or those of a minute, so that a slow sync has states."""
+        until = time.monotonic() + SLICE_SECONDS
+        for query, answer in islice(self._answers, (stream_slice or {}).get("queries", 0)):
+            self._left -= 1
             try:
-                bars = self._read(query, stream_state or {})
-                self._read_at = time.time_ns() // 1_000_000
+                bars, report = answer()
             except ProviderError as error:
                 self._report.stop(query.tickers, error)
                 return
+            self._read_at = time.time_ns() // 1_000_000
+            self._take_over(query, bars, report, stream_state or {})
             for ticker in query.tickers:
                 yield from map(self._message, bars.get(ticker, ()))
+            if self._report.stopped or time.monotonic() > until:
+                return
 
     def query(self, tickers: tuple[str, ...], start: date) -> Query:
         """The question for the bars of some tickers from a day on."""
         return Query(tickers, start, self.end, self._config.adjustment, self._today)
 
-    def ask(self, query: Query) -> list[Bar]:
+    def ask(self, query: Query, report: Report) -> list[Bar]:
         """The bars of one query, every page of it, ascending by date within a ticker; raises ProviderError."""
         query = query._replace(end=min(query.end, self._served_until))
         if query.start > query.end:
             return []
         try:
-            pages: Iterable[Any] = super().read_records(SyncMode.incremental, stream_slice={"query": query})
-            return clean(pages, query, self._report.drop)
+            with self._errors.turn():
+                asked = {"query": query, "report": report}
+                pages: Iterable[Any] = super().read_records(SyncMode.incremental, stream_slice=asked)
+                return clean(pages, query, report.drop)
         except RequestException as error:
             raise ProviderError(problem_of(error)) from error
         except ProviderError as error:
-            if error.problem.kind is not Kind.NOT_YET or self._served_until < self.end:
+            if error.problem.kind is not Kind.NOT_YET or query.end < self.end:
                 raise
             # The plan serves no bar of the last day yet; those of the days before are there to be read.
             self._served_until = query.end - timedelta(days=1)
             self.logger.info(f"{self.provider.title} does not serve {query.end} yet: {error.problem.said}")
-            return self.ask(query)
+            return self.ask(query, report)
 
     def knows(self, ticker: str) -> bool:
         """Whether the provider's ticker reference has a ticker: False where there is no reference to ask.
@@ -182,12 +201,12 @@ class StockPrices(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Any]:
-        query: Query = (stream_slice or {})["query"]
+        query, report = (stream_slice or {})["query"], (stream_slice or {})["report"]
         with _readable(response):
             for ticker, problem in self.provider.refused(response, query).items():
-                self._report.set_aside(ticker, ProviderError(problem, response.status_code))
+                report.set_aside(ticker, ProviderError(problem, response.status_code))
             if notice := self.provider.notice(response, query):
-                self._report.note(notice, query.tickers)
+                report.note(notice, query.tickers)
             return list(self.provider.parse(response, query))
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
@@ -241,41 +260,68 @@ class StockPrices(HttpStream):
         }
         return AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.name, data, self._read_at))
 
-    def _queries(self, windows: Iterable[tuple[str, date]]) -> list[Query]:
+    def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
+        """What has to be asked, in the order of its use."""
+        windows = list(plan.windows(self.tickers, seen, self._start, self.end))
+        whole_market = plan.by_date(windows, self.end) if self.provider.whole_market_by_date else None
+        if whole_market is None:
+            return self._batches(windows)
+        queries = self._batches([(ticker, first) for ticker, first in windows if first < whole_market])
+        for day in sessions.between(whole_market, self.end):
+            tickers = tuple(ticker for ticker, first in windows if whole_market <= first <= day)
+            queries.append(self.query(tickers, day)._replace(end=day))
+        return queries
+
+    def _batches(self, windows: Iterable[tuple[str, date]]) -> list[Query]:
         batches = plan.batches(windows, self.end, self._tickers_per_request(), self.provider.bars_per_request)
         return [self.query(tickers, first) for tickers, first in batches]
 
-    def _read(self, query: Query, seen: Mapping[str, Any]) -> dict[str, list[Bar]]:
-        """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history."""
-        bars = self._ask_batch(query)
+    def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer:
+        """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history.
+
+        Runs in a worker: what it finds is in the report it returns, and is nobody's before the answer's turn.
+        """
+        report = Report(self.provider)
+        bars = self._ask_batch(query, report)
         rewritten = {
             ticker: self._rewritten_since(seen[ticker])
             for ticker in query.tickers
-            if ticker in seen and ticker not in self._report.failed and self._is_rewritten(ticker, seen, bars)
+            if ticker in seen and ticker not in report.failed and self._is_rewritten(query, ticker, seen, bars, report)
         }
-        for again in self._queries(rewritten.items()):
+        for again in self._batches(rewritten.items()):
             # Until all of it was read, nothing of such a ticker is emitted: its state would hide the next try.
-            whole = self._ask_batch(again)
+            whole = self._ask_batch(again, report)
             bars |= {ticker: whole.get(ticker, []) for ticker in again.tickers}
-        for ticker in query.tickers:
-            if ticker in self._report.failed:
-                bars.pop(ticker, None)
-                continue
-            if ticker not in seen:
-                self._report.first_read(ticker, query.start, bars.get(ticker, []))
-            self._report.gaps(query, ticker, bars.get(ticker, []))
-        return bars
+        for ticker in report.failed:
+            bars.pop(ticker, None)
+        return bars, report
 
-    def _is_rewritten(self, ticker: str, seen: Mapping[str, Any], bars: Mapping[str, list[Bar]]) -> bool:
+    def _take_over(self, query: Query, bars: Mapping[str, list[Bar]], report: Report, seen: Mapping[str, Any]) -> None:
+        for line in report.lines:
+            self.logger.warning(line)
+        self._report.add(report)
+        for ticker in query.tickers:
+            if ticker not in report.failed:
+                self._report.read(query, ticker, bars.get(ticker, ()), is_new=ticker not in seen)
+        garbled = [error for error in report.failed.values() if error.problem.kind is Kind.UNREADABLE]
+        self._garbled = 0 if bars else self._garbled + len(garbled)
+        if self._garbled >= GARBLED:
+            self._report.stop(query.tickers, garbled[-1])
+
+    def _is_rewritten(
+        self, query: Query, ticker: str, seen: Mapping[str, Any], bars: Mapping[str, list[Bar]], report: Report
+    ) -> bool:
         day = seen[ticker]["date"]
+        if query.start > date.fromisoformat(day):
+            return False  # a later day of the whole market: the one of the last bar seen was asked before
         finding, was, now = judge(seen[ticker], bars.get(ticker, []), self._config.adjustment)
         if finding is Finding.GONE:
-            self._report.gone(ticker, day)
+            report.gone(ticker, day)
         elif finding is Finding.IRRECONCILABLE:
-            self.logger.warning(f"The raw price of {ticker} on {day} was {was} and is {now}: is the ticker reused?")
+            report.lines.append(f"The raw price of {ticker} on {day} was {was} and is {now}: is the ticker reused?")
         elif finding is Finding.RESTATED:
             ratio = f"ratio {now / was:.6g}" if now and was else "by an event in a new session"
-            self.logger.warning(
+            report.lines.append(
                 f"{self.provider.title} rewrote the history of {ticker}: {day} was {was} and is {now} ({ratio})."
                 f" It is read again since {self._rewritten_since(seen[ticker])}."
             )
@@ -286,31 +332,30 @@ class StockPrices(HttpStream):
         first = self._config.start_date or date.fromisoformat(seen.get("since", self._start.isoformat()))
         return min(first, date.fromisoformat(seen["date"]))
 
-    def _ask_batch(self, query: Query) -> dict[str, list[Bar]]:
+    def _ask_batch(self, query: Query, report: Report) -> dict[str, list[Bar]]:
         """The bars of one query by ticker; a ticker that fails is set aside, and the others are asked for again."""
         bars: dict[str, list[Bar]] = {}
         try:
-            for bar in self.ask(query):
+            for bar in self.ask(query, report):
                 bars.setdefault(bar.ticker, []).append(bar)
-            self._unreadable = 0
             return bars
         except ProviderError as error:
-            if error.problem.kind is Kind.UNREADABLE:
-                self._unreadable += 1
-            if not error.reaction.of_ticker or self._unreadable == GARBLED:
-                raise
+            if not error.reaction.of_ticker or len(query.tickers) > self.provider.tickers_per_request:
+                raise  # of a day of the whole market: the days after it must not hide it
             culprits = [
                 ticker
                 for ticker in query.tickers
                 if len(query.tickers) == 1 or self.provider.spelling(ticker) == error.problem.ticker
             ]
             for ticker in culprits:
-                self._report.set_aside(ticker, error)
+                report.set_aside(ticker, error)
             rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
             if culprits:
-                return self._ask_batch(query._replace(tickers=rest)) if rest else {}
+                return self._ask_batch(query._replace(tickers=rest), report) if rest else {}
             for ticker in rest:  # the vendor does not say which
-                bars |= self._ask_batch(query._replace(tickers=(ticker,)))
+                bars |= self._ask_batch(query._replace(tickers=(ticker,)), report)
+                if not bars and len(report.failed) >= GARBLED:
+                    raise
             return bars
 
     def _tickers_per_request(self) -> int:

@@ -1,12 +1,13 @@
 """What has to be asked, from what was seen."""
 
 from datetime import date, timedelta
+from itertools import combinations
+from math import ceil
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_stock_prices import plan
-from source_stock_prices.providers.base import Query
+from source_stock_prices import plan, sessions
 
 START, END = date(2026, 11, 2), date(2026, 11, 20)
 DAYS = st.dates(min_value=START - timedelta(days=30), max_value=END + timedelta(days=30))
@@ -52,10 +53,22 @@ def test_it_asks_together_for_tickers_with_the_same_window(firsts: list[date], m
         assert len(tickers) == 1 or len(tickers) * ((END - first).days + 1) <= plan.BARS_A_QUERY
 
 
-@given(st.integers(min_value=0, max_value=3000))
-def test_it_cuts_a_sync_into_few_slices_that_hold_every_query_once(count: int) -> None:
+@given(st.integers(min_value=1, max_value=3000))
+def test_it_cuts_a_sync_into_few_slices(count: int) -> None:
     """Each slice ends in a STATE that repeats every ticker: more than a few would outweigh the records."""
-    queries = [Query((str(n),), START, END, "raw", END) for n in range(count)]
-    slices = list(plan.slices(queries))
-    assert [query for batch in slices for query in batch] == queries
-    assert len(slices) == min(count, len(slices)) <= plan.STATES_A_SYNC
+    assert 0 < ceil(count / plan.slice_size(count)) <= plan.STATES_A_SYNC
+
+
+@given(st.lists(DAYS.filter(lambda day: day <= END), max_size=9))
+def test_it_asks_for_the_whole_market_by_date_wherever_that_is_fewer(firsts: list[date]) -> None:
+    """No choice of dates and tickers asks for every day of every window with fewer requests."""
+    windows = [(f"T{n}", first) for n, first in enumerate(firsts)]
+
+    def requests(by_date: set[date]) -> int:
+        alone = [first for first in firsts if not by_date.issuperset(sessions.between(first, END))]
+        return len(by_date) + len(alone)
+
+    days = sessions.between(min(firsts, default=END), END)[-10:]
+    subsets = (set(chosen) for size in range(len(days) + 1) for chosen in combinations(days, size))
+    since = plan.by_date(windows, END)
+    assert requests(set(sessions.between(since, END)) if since else set()) == min(map(requests, subsets))

@@ -29,7 +29,8 @@ RAW, SPLITS, ALL = "raw", "splits", "all"
 class Query(NamedTuple):
     """One question: the daily bars of some tickers in a window whose two ends are inclusive.
 
-    There is more than one ticker only for vendors with `tickers_per_request` above 1.
+    There is more than one ticker for vendors with `tickers_per_request` above 1, and for those with
+    `whole_market_by_date` in a window of one day.
 
     `today` is the calendar day in New York on which it is asked, for vendors whose ranges count back from it.
     """
@@ -135,6 +136,9 @@ class Provider(ABC):
     """Whether a request for many tickers counts as many requests of the plan."""
     bars_per_request: ClassVar[int | None] = None
     """The bars, of all tickers together, up to which a request is charged once: each further page costs again."""
+
+    whole_market_by_date: ClassVar[bool] = False
+    """Whether one request has every ticker's bar of a day."""
 
     base_url: str
 

@@ -48,7 +48,10 @@ RULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Massive(Provider):
-    """Bars of one ticker a request, raw or adjusted for splits, timed by the start of the day in New York."""
+    """Bars of one ticker a request, or of every ticker for one day, raw or adjusted for splits.
+
+    They are timed by the start of the day in New York, those of every ticker by its close.
+    """
 
     name = "massive"
     aliases = ("polygon",)
@@ -56,13 +59,19 @@ class Massive(Provider):
     key_url = "https://massive.com/dashboard/keys"
     adjustments = (RAW, SPLITS)
     free_requests_per_minute = 5
+    whole_market_by_date = True
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.massive.com"
 
     def request(self, query: Query) -> Request:
-        ticker = quote(query.ticker, safe="")  # case matters: KIMpL is a preferred share
         adjusted = "true" if query.adjustment == SPLITS else "false"
+        if len(query.tickers) > 1:
+            return self._get(
+                f"{self.base_url}/v2/aggs/grouped/locale/us/market/stocks/{query.start}",
+                {"adjusted": adjusted, "include_otc": "true"},
+            )
+        ticker = quote(query.ticker, safe="")  # case matters: KIMpL is a preferred share
         return self._get(
             f"{self.base_url}/v2/aggs/ticker/{ticker}/range/1/day/{query.start}/{query.end}",
             {"adjusted": adjusted, "sort": "asc", "limit": "50000"},
@@ -76,9 +85,12 @@ class Massive(Provider):
         return classify(response, text_at(body, "error", "message") or body_text(response), RULES)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
-        body, ticker = decode(response), query.ticker
+        body, alone, wanted = decode(response), len(query.tickers) == 1, frozenset(query.tickers)
         # An answer without bars has no `results` at all, and says so: {"resultsCount":0,"queryCount":0,"status":"OK"}
         for row in body["results"] if body["resultsCount"] else ():
+            ticker = query.tickers[0] if alone else row["T"]
+            if ticker not in wanted:
+                continue
             opened, high, low, close, volume, vwap, count = numbers(
                 row["o"], row["h"], row["l"], row["c"], row["v"], row.get("vw"), row.get("n")
             )

@@ -1,0 +1,30 @@
+"""Questions asked ahead of the answers' use, so that the waits for them overlap."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from multiprocessing.pool import ThreadPool
+from typing import TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+def ahead(ask: Callable[[Q], A], questions: Iterable[Q], workers: int) -> Iterator[tuple[Q, Callable[[], A]]]:
+    """Each question, in order, with a call that gives its answer or raises what asking raised.
+
+    As many are under way as there are workers; one worker asks nothing before its answer is called for. The threads are
+    daemons: a program that ends does not wait for them.
+    """
+    if workers == 1:
+        yield from ((question, partial(ask, question)) for question in questions)
+        return
+    with ThreadPool(workers) as pool:
+        under_way: deque[tuple[Q, Callable[[], A]]] = deque()
+        for question in questions:
+            under_way.append((question, pool.apply_async(ask, (question,)).get))
+            if len(under_way) > workers:
+                yield under_way.popleft()
+        yield from under_way
