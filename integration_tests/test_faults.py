@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of, last_served
+from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of, last_served, many
 from source_stock_prices import stream
 from source_stock_prices.providers import PROVIDERS
 
@@ -98,7 +98,7 @@ def test_it_stops_when_every_answer_is_garbled(sandbox: Sandbox, vendor: str) ->
     """Then it is no ticker's fault, and asking on would only cost requests."""
     sandbox.now = FRIDAY_EVENING
     sandbox.fail("html", times=-1, vendor=vendor)
-    output = read(config(sandbox, vendor, ", ".join(f"T{n}" for n in range(50))), now=FRIDAY_EVENING)
+    output = read(config(sandbox, vendor, ", ".join(many(50))), now=FRIDAY_EVENING)
     assert output.exit_code == 1
     assert output.error and output.error["failure_type"] == "system_error"
     assert not output.records
@@ -108,9 +108,9 @@ def test_it_stops_when_every_answer_is_garbled(sandbox: Sandbox, vendor: str) ->
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_it_keeps_what_a_large_slice_had_read_when_it_stops(sandbox: Sandbox, vendor: str) -> None:
     """A slice holds several tickers; those already paid for are not asked for again."""
-    tickers = [f"T{n}" for n in range(50)]
+    tickers = many(50)
     sandbox.now = FRIDAY_EVENING
-    sandbox.fail("bad-key", times=-1, vendor=vendor, ticker="T31")
+    sandbox.fail("bad-key", times=-1, vendor=vendor, ticker=tickers[31])
     output = read(config(sandbox, vendor, ", ".join(tickers)), now=FRIDAY_EVENING)
     assert output.exit_code == 1
     size = PROVIDERS[vendor].tickers_per_request

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
+from itertools import islice, product
 from pathlib import Path
+from string import ascii_uppercase
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -42,6 +44,11 @@ def config(sandbox: Sandbox, vendor: str, tickers: str = "AAPL", **more: Any) ->
     """A config for a vendor of the sandbox."""
     provider = {"name": "sample"} if vendor == "sample" else sandbox.provider(vendor)
     return {"provider": provider, "stock_ticker": tickers, **more}
+
+
+def many(count: int) -> list[str]:
+    """So many tickers, of letters alone: some vendors know no others."""
+    return ["T" + "".join(letters) for letters in islice(product(ascii_uppercase, repeat=2), count)]
 
 
 def last_served(vendor: str, now: DateTime = FRIDAY_EVENING) -> date:
@@ -236,7 +243,7 @@ def test_it_names_ten_failed_tickers_and_counts_the_rest(sandbox: Sandbox) -> No
 
 def test_it_writes_few_states_however_many_tickers(sandbox: Sandbox) -> None:
     """Each STATE repeats every ticker: one a ticker would outweigh the records."""
-    tickers = ", ".join(f"T{n}" for n in range(70))
+    tickers = ", ".join(many(70))
     output = read(config(sandbox, "sample", tickers), now=at(sandbox, FRIDAY_EVENING))
     assert len(output.state) == 70
     assert len(output.states) <= 20
