@@ -8,7 +8,7 @@ from pendulum import DateTime
 
 from integration_tests.front_door import Output, check
 from integration_tests.sandbox import KEY, Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of
+from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of, many
 from source_stock_prices.providers import PROVIDERS
 
 
@@ -96,7 +96,7 @@ def test_it_takes_throttling_for_a_key_that_works(sandbox: Sandbox, vendor: str,
 
 def test_it_says_how_many_tickers_it_tried(sandbox: Sandbox) -> None:
     """Each costs a request: a handful stands for all."""
-    output = checked(sandbox, "tiingo", ", ".join(f"T{n}" for n in range(40)))
+    output = checked(sandbox, "tiingo", ", ".join(many(40)))
     assert "Checked 5 of 40 tickers with Tiingo." in output.log("INFO")
     assert len(sandbox.requests) == 5
 

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
+from itertools import islice, product
 from pathlib import Path
+from string import ascii_uppercase
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -42,6 +44,11 @@ def config(sandbox: Sandbox, vendor: str, tickers: str = "AAPL", **more: Any) ->
     """A config for a vendor of the sandbox."""
     provider = {"name": "sample"} if vendor == "sample" else sandbox.provider(vendor)
     return {"provider": provider, "stock_ticker": tickers, **more}
+
+
+def many(count: int) -> list[str]:
+    """So many tickers, of letters alone: some vendors know no others."""
+    return ["T" + "".join(letters) for letters in islice(product(ascii_uppercase, repeat=2), count)]
 
 
 def last_served(vendor: str, now: DateTime = FRIDAY_EVENING) -> date:
@@ -237,7 +244,7 @@ def test_it_names_ten_failed_tickers_and_counts_the_rest(sandbox: Sandbox) -> No
 
 def test_it_writes_few_states_however_many_tickers(sandbox: Sandbox) -> None:
     """Each STATE repeats every ticker: one a ticker would outweigh the records."""
-    tickers = ", ".join(f"T{n}" for n in range(70))
+    tickers = ", ".join(many(70))
     output = read(config(sandbox, "sample", tickers), now=at(sandbox, FRIDAY_EVENING))
     assert len(output.state) == 70
     assert len(output.states) <= 20
@@ -327,3 +334,117 @@ def test_it_answers_a_wrong_config_with_one_sentence(sandbox: Sandbox) -> None:
     output = read(wrong, now=FRIDAY_EVENING)
     assert output.error and output.error["message"].startswith(sentence)
     assert (output.error["failure_type"], output.exit_code) == ("config_error", 1)
+
+
+@pytest.mark.parametrize(("vendor", "most"), [("massive", 1), ("alpaca", 5)])
+def test_it_asks_a_daily_sync_of_many_tickers_with_few_requests(sandbox: Sandbox, vendor: str, most: int) -> None:
+    """Massive has the whole market of a day in one answer, Alpaca a hundred tickers: one request a ticker is waste."""
+    tickers = many(500)
+    seen = {ticker: {"date": "2026-11-19", "price": None} for ticker in tickers}
+    now = at(sandbox, FRIDAY_EVENING)
+    output = read(config(sandbox, vendor, ", ".join(tickers)), now=now, state=as_message(seen))
+    assert output.exit_code == 0
+    assert len(sandbox.requests) <= most * 2  # the session read again, and the new one
+
+
+def test_it_reads_the_whole_market_by_date_like_each_ticker_alone(sandbox: Sandbox) -> None:
+    """Which of the two is fewer requests must not show in the table."""
+    sandbox.universe = tickers = many(30)
+    sandbox.hide(tickers[3], date(2026, 11, 17))
+    now = at(sandbox, FRIDAY_EVENING)
+    by_date = read(config(sandbox, "massive", ", ".join([*tickers, "ZZZZ"])), now=now)
+    assert len(sandbox.requests) == 6
+    truth = sandbox.truth(tickers, date(2026, 11, 13), date(2026, 11, 20))
+    truth.pop((tickers[3], date(2026, 11, 17)))
+    assert table(by_date.records) == {key: trade.close for key, trade in truth.items()}
+    assert {seen["date"] for seen in by_date.state.values()} == {"2026-11-20"}
+    assert f"has no bar for 1 sessions of 1 tickers: {tickers[3]} 2026-11-17." in by_date.log("WARN")
+    assert "has no bar of ZZZZ since 2026-11-13" in by_date.log("WARN")
+
+
+def test_it_reads_a_rewritten_history_of_the_whole_market_again(sandbox: Sandbox) -> None:
+    """The day of the last bar seen is in the plan, so a split shows there too."""
+    sandbox.universe = tickers = many(12)
+    settings = config(sandbox, "massive", ", ".join(tickers), adjustment="splits", start_date="2026-10-01")
+    before = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
+    sandbox.split(tickers[5], date(2026, 11, 20), 2.0)
+    sandbox.requests.clear()
+    after = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(before.state))
+    rows = table(before.records) | table(after.records)
+    truth = sandbox.truth(tickers, date(2026, 10, 1), date(2026, 11, 20), "splits")
+    assert rows == pytest.approx({key: trade.close for key, trade in truth.items()})
+    assert len(sandbox.requests) == 3
+
+
+def test_it_stops_at_a_day_of_the_whole_market_that_it_cannot_read(sandbox: Sandbox) -> None:
+    """The days after it would hide it for ever."""
+    sandbox.universe = tickers = many(30)
+    now = at(sandbox, FRIDAY_EVENING)
+    sandbox.fail("html", times=1)
+    output = read(config(sandbox, "massive", ", ".join(tickers), num_workers=1), now=now)
+    assert (output.exit_code, output.records) == (1, [])
+    rest = read(config(sandbox, "massive", ", ".join(tickers)), now=now)
+    assert len(table(rest.records)) == 30 * 6
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+def test_it_writes_the_same_whatever_the_number_of_workers(sandbox: Sandbox, workers: int) -> None:
+    """Answers are used in the order of the questions, throttling and failures included."""
+    tickers = many(40)
+    sandbox.fail("throttle", times=5, vendor="tiingo")
+    sandbox.fail("html", times=-1, vendor="tiingo", ticker=tickers[7])
+    settings = config(sandbox, "tiingo", ", ".join([*tickers, "ZZZZ"]), num_workers=workers)
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    truth = sandbox.truth([*tickers[:7], *tickers[8:]], date(2026, 11, 13), date(2026, 11, 20))
+    assert [(row["stock_ticker"], row["date"]) for row in output.records] == [(t, str(day)) for t, day in truth]
+    assert output.error and "the tickers" not in output.error["message"].replace("the ticker ", "")
+    assert list(output.state) == [*tickers[:7], *tickers[8:]]
+
+
+def test_it_writes_a_state_a_minute_in_a_slow_sync(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync that is killed after an hour of waiting for a slow plan has lost a minute of it."""
+    monkeypatch.setattr("source_stock_prices.stream.SLICE_SECONDS", 0)
+    output = read(config(sandbox, "tiingo", ", ".join(many(40)), num_workers=1), now=at(sandbox, FRIDAY_EVENING))
+    assert len(output.states) == 40
+
+
+def test_it_reads_every_ticker_of_the_market(sandbox: Sandbox) -> None:
+    """One state for all of them: the last day. A first sync and a daily one are the same, a request a session."""
+    now = at(sandbox, FRIDAY_EVENING.subtract(days=1))
+    settings = config(sandbox, "massive", "*", start_date="2026-11-02")
+    assert check(settings, now=now).connection == {"status": "SUCCEEDED"}
+    sandbox.requests.clear()
+    first = read(settings, now=now)
+    assert first.state == {"*": {"date": "2026-11-19", "price": None}}
+    assert len(sandbox.requests) == 14
+    second = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(first.state))
+    assert len(sandbox.requests) == 16
+    truth = sandbox.truth(sandbox.universe, date(2026, 11, 2), date(2026, 11, 20))
+    assert table(first.records) | table(second.records) == {key: trade.close for key, trade in truth.items()}
+    third = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=1)), state=as_message(second.state))
+    assert (third.records, len(sandbox.requests)) == ([], 16)
+
+
+def test_it_reads_the_history_of_every_ticker_of_the_market_that_split_again(sandbox: Sandbox) -> None:
+    """Nobody keeps thousands of prices to compare: the vendor's list of splits tells. A kill in between is made good."""
+    settings = config(sandbox, "massive", "*", start_date="2026-11-02", adjustment="splits")
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
+    sandbox.split("KO", date(2026, 11, 20), 2.0)
+    sandbox.now = FRIDAY_EVENING
+    second = read(settings, now=FRIDAY_EVENING, state=as_message(first.state))
+    assert "KO split after 2026-11-19: read again since 2026-11-02." in second.log("WARN")
+    truth = sandbox.truth(sandbox.universe, date(2026, 11, 2), date(2026, 11, 20), "splits")
+    whole = table(first.records) | table(second.records)
+    assert whole == pytest.approx({key: trade.close for key, trade in truth.items()})
+    for state in second.states[:-1]:
+        rest = read(settings, now=FRIDAY_EVENING, state=as_message(state))
+        assert table(first.records) | table(rest.records) == whole
+
+
+def test_it_says_who_serves_the_whole_market(sandbox: Sandbox) -> None:
+    """Where a request has one ticker, thousands of them are no plan."""
+    message = check(config(sandbox, "tiingo", "*"), now=at(sandbox, FRIDAY_EVENING)).connection["message"]
+    assert (
+        message
+        == "stock_ticker: Tiingo cannot serve '*', the whole market. Allowed with: Massive (formerly Polygon.io)."
+    )

@@ -15,7 +15,7 @@ from pendulum import DateTime
 from integration_tests.conftest import DRAWN
 from integration_tests.front_door import Output, as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, at, config, last_served
+from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, at, config, last_served, many
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.base import ALL, SPLITS
 
@@ -162,7 +162,7 @@ def test_it_is_whole_again_wherever_it_was_killed(sandbox: Sandbox, vendor: str)
 def test_it_is_whole_again_wherever_a_larger_sync_was_killed(sandbox: Sandbox, data: st.DataObject) -> None:
     """Sampled: many tickers in few slices, killed twice."""
     sandbox.reset()
-    tickers = [f"T{n}" for n in range(data.draw(st.integers(1, 25)))]
+    tickers = many(data.draw(st.integers(1, 25)))
     vendor = data.draw(st.sampled_from(VENDORS))
     settings = config(sandbox, vendor, ", ".join(tickers))
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))

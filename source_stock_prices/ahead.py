@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from typing import TypeVar
@@ -12,11 +12,13 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-def ahead(ask: Callable[[Q], A], questions: Iterable[Q], workers: int) -> Iterator[tuple[Q, Callable[[], A]]]:
+def ahead(
+    ask: Callable[[Q], A], questions: Iterable[Q], workers: int
+) -> Generator[tuple[Q, Callable[[], A]], None, None]:
     """Each question, in order, with a call that gives its answer or raises what asking raised.
 
-    As many are under way as there are workers; one worker asks nothing before its answer is called for. The threads are
-    daemons: a program that ends does not wait for them.
+    As many are under way as there are workers; one worker asks nothing before its answer is called for. Close it when
+    done: what is under way then is not waited for.
     """
     if workers == 1:
         yield from ((question, partial(ask, question)) for question in questions)

@@ -29,7 +29,7 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
     served = 0
     for ticker in tickers:
         try:
-            if stream.ask(stream.query((ticker,), stream.end - WINDOW), Report(provider)):
+            if stream.ask(stream.last_days(ticker, stream.end - WINDOW), Report(provider)):
                 served += 1
             elif stream.knows(ticker):
                 served += 1

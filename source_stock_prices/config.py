@@ -12,7 +12,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.providers import ALIASES, DEFAULT, PROVIDERS
-from source_stock_prices.providers.base import ALL, RAW, SPLITS, Provider
+from source_stock_prices.providers.base import ALL, ANY, RAW, SPLITS, Provider
 
 TICKER = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9^$][A-Za-z0-9.^$&=:/_+~-]{0,31}")
 """Every character that a ticker has on some exchange or in some vendor's spelling of it."""
@@ -54,6 +54,10 @@ class Config:
         )
         if config.start_date and config.end_date and config.start_date > config.end_date:
             raise ConfigError(f"start_date: {config.start_date} is after end_date {config.end_date}.")
+        if config.tickers == (ANY,) and not config.provider.whole_market_by_date:
+            able = ", ".join(provider.title for provider in PROVIDERS.values() if provider.whole_market_by_date)
+            title = config.provider.title
+            raise ConfigError(f"stock_ticker: {title} cannot serve '*', the whole market. Allowed with: {able}.")
         if config.adjustment not in config.provider.adjustments:
             allowed = ", ".join(config.provider.adjustments)
             title = config.provider.title
@@ -136,6 +140,8 @@ def _tickers(value: Any) -> tuple[str, ...]:
     tickers = tuple(dict.fromkeys(ticker for part in value.split(",") if (ticker := part.strip())))
     if not tickers:
         raise ConfigError(f"stock_ticker: {value!r} names no ticker. Allowed: tickers separated by commas.")
+    if tickers == (ANY,):
+        return tickers
     for ticker in tickers:
         if not TICKER.fullmatch(ticker):
             raise ConfigError(

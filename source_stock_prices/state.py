@@ -77,7 +77,7 @@ def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> 
     return {ticker: _seen(ticker, seen) for ticker, seen in state.items()}
 
 
-def seen(day: str, price: float, unfinished: bool, since: str | None) -> Seen:
+def seen(day: str, price: float | None, unfinished: bool, since: str | None) -> Seen:
     """What the state keeps of an emitted bar."""
     kept: Seen = {"date": day, "price": price}
     if unfinished:

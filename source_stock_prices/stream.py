@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from source_stock_prices.ahead import ahead
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
-from source_stock_prices.providers.base import RAW, Bar, Kind, Problem, Provider, Query, Request, body_text, trim
+from source_stock_prices.providers.base import ANY, RAW, Bar, Kind, Problem, Provider, Query, Request, body_text, trim
 from source_stock_prices.report import Report
 from source_stock_prices.restatement import Finding, judge
 
@@ -62,9 +62,10 @@ class StockPrices(HttpStream):
         self._start, self._today = start, today
         self._served_until = end
         self._report = Report(config.provider)
-        self._answers: Iterator[tuple[Query, Callable[[], Answer]]] = iter(())
+        self._answers = ahead(partial(self._answer, {}), (), 1)
         self._garbled = 0
         self._read_at = 0
+        self._is_whole_market, self._looks_back = config.tickers == (ANY,), False
         self._finished = last_final.isoformat()
         self._keeps_since = config.adjustment != RAW and config.start_date is None
         super().__init__(api_budget=_pace(config.requests_per_minute))
@@ -75,7 +76,10 @@ class StockPrices(HttpStream):
         # The CDK hands the state over in every mode; only an incremental sync has one.
         full = configured_stream.sync_mode == SyncMode.full_refresh
         self.state = {} if full else dict(state.read(self.state, self.tickers, self.logger))
-        yield from super().read(configured_stream, *args, **kwargs)
+        try:
+            yield from super().read(configured_stream, *args, **kwargs)
+        finally:
+            self._answers.close()
         for line in self._report.summary(self._start):
             self.logger.warning(line)
         if failure := self._report.failure():
@@ -90,7 +94,11 @@ class StockPrices(HttpStream):
     ) -> Iterator[Mapping[str, Any]]:
         seen = stream_state or {}
         self._warn_of_the_future(seen)
-        queries = self._queries(seen)
+        try:
+            queries = self._queries(seen)
+        except ProviderError as error:
+            self._report.stop(self.tickers, error)
+            return
         if not queries:
             self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
         self._answers = ahead(partial(self._answer, seen), queries, self._config.num_workers)
@@ -116,7 +124,8 @@ class StockPrices(HttpStream):
                 return
             self._read_at = time.time_ns() // 1_000_000
             self._take_over(query, bars, report, stream_state or {})
-            for ticker in query.tickers:
+            self._looks_back = self._is_whole_market and query.tickers != (ANY,)
+            for ticker in bars if query.tickers == (ANY,) else query.tickers:
                 yield from map(self._message, bars.get(ticker, ()))
             if self._report.stopped or time.monotonic() > until:
                 return
@@ -124,6 +133,12 @@ class StockPrices(HttpStream):
     def query(self, tickers: tuple[str, ...], start: date) -> Query:
         """The question for the bars of some tickers from a day on."""
         return Query(tickers, start, self.end, self._config.adjustment, self._today)
+
+    def last_days(self, ticker: str, start: date) -> Query:
+        """The question that shows whether a ticker is served: its bars from a day on, or the market's of the last."""
+        query = self.query((ticker,), start)
+        last = sessions.latest(self.end)
+        return query._replace(start=last, end=last) if self._is_whole_market else query
 
     def ask(self, query: Query, report: Report) -> list[Bar]:
         """The bars of one query, every page of it, ascending by date within a ticker; raises ProviderError."""
@@ -225,11 +240,14 @@ class StockPrices(HttpStream):
     ) -> MutableMapping[str, Any]:
         # The CDK hands over what `read_records` yielded: the message's record, or its data.
         data = latest_record if isinstance(latest_record, dict) else latest_record.data
-        ticker, day = data["stock_ticker"], data["date"]
+        ticker, day = ANY if self._is_whole_market else data["stock_ticker"], data["date"]
+        if self._looks_back:
+            return current_stream_state  # a history read again says nothing of the days after it
         seen = current_stream_state.get(ticker)
         if seen is None or day >= seen["date"]:
             since = (seen or {}).get("since", day) if self._keeps_since else None
-            current_stream_state[ticker] = state.seen(day, data["price"], day > self._finished, since)
+            price = None if self._is_whole_market else data["price"]
+            current_stream_state[ticker] = state.seen(day, price, day > self._finished, since)
         return current_stream_state
 
     def _request(self, stream_slice: Mapping[str, Any] | None, next_page_token: Mapping[str, Any] | None) -> Request:
@@ -263,6 +281,11 @@ class StockPrices(HttpStream):
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
         """What has to be asked, in the order of its use."""
         windows = list(plan.windows(self.tickers, seen, self._start, self.end))
+        if self._is_whole_market:
+            since = windows[0][1] if windows else self.end + timedelta(days=1)
+            days = sessions.between(since, self.end)
+            again = self._split_since(seen[ANY]) if days and ANY in seen and self._config.adjustment != RAW else []
+            return self._batches(again) + [self.query((ANY,), day)._replace(end=day) for day in days]
         whole_market = plan.by_date(windows, self.end) if self.provider.whole_market_by_date else None
         if whole_market is None:
             return self._batches(windows)
@@ -271,6 +294,20 @@ class StockPrices(HttpStream):
             tickers = tuple(ticker for ticker, first in windows if whole_market <= first <= day)
             queries.append(self.query(tickers, day)._replace(end=day))
         return queries
+
+    def _split_since(self, seen: Mapping[str, Any]) -> list[tuple[str, date]]:
+        """Every ticker of the market that split after the last day seen, with the day its history begins."""
+        day = date.fromisoformat(seen["date"]) + timedelta(days=1)
+        request, tickers = self.provider.splits_request(day, self.end), set()
+        while request:
+            _, response = self._fetch_next_page(next_page_token={"request": request})
+            with _readable(response):
+                tickers |= set(self.provider.split_tickers(response))
+                request = self.provider.next_request(response)
+        if tickers:
+            since = self._rewritten_since(seen)
+            self.logger.warning(f"{names(sorted(tickers))} split after {seen['date']}: read again since {since}.")
+        return [(ticker, self._rewritten_since(seen)) for ticker in sorted(tickers)]
 
     def _batches(self, windows: Iterable[tuple[str, date]]) -> list[Query]:
         batches = plan.batches(windows, self.end, self._tickers_per_request(), self.provider.bars_per_request)
@@ -286,7 +323,10 @@ class StockPrices(HttpStream):
         rewritten = {
             ticker: self._rewritten_since(seen[ticker])
             for ticker in query.tickers
-            if ticker in seen and ticker not in report.failed and self._is_rewritten(query, ticker, seen, bars, report)
+            if ticker in seen
+            and ticker != ANY
+            and ticker not in report.failed
+            and self._is_rewritten(query, ticker, seen, bars, report)
         }
         for again in self._batches(rewritten.items()):
             # Until all of it was read, nothing of such a ticker is emitted: its state would hide the next try.
@@ -301,7 +341,7 @@ class StockPrices(HttpStream):
             self.logger.warning(line)
         self._report.add(report)
         for ticker in query.tickers:
-            if ticker not in report.failed:
+            if ticker not in report.failed and not self._is_whole_market:
                 self._report.read(query, ticker, bars.get(ticker, ()), is_new=ticker not in seen)
         garbled = [error for error in report.failed.values() if error.problem.kind is Kind.UNREADABLE]
         self._garbled = 0 if bars else self._garbled + len(garbled)

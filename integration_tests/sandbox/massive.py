@@ -113,6 +113,27 @@ def market_bars(day: str) -> Response:
     return answer(_envelope(len(rows), asked, {"results": rows}))
 
 
+@vendor.get("/stocks/v1/splits")
+def splits() -> Response:
+    """Every split of a window, as far as it is known by now."""
+    asked = _asked()
+    first, last = _day(asked["execution_date.gte"], "from"), _day(asked["execution_date.lte"], "to")
+    rows = [
+        {
+            "id": f"{ticker}{trade.date}",
+            "ticker": ticker,
+            "execution_date": trade.date.isoformat(),
+            "split_from": 1 if trade.split > 1 else round(1 / trade.split),
+            "split_to": trade.split if trade.split > 1 else 1,
+            "adjustment_type": "forward_split" if trade.split > 1 else "reverse_split",
+        }
+        for ticker in sandbox().universe
+        for trade in vendor.bars(ticker, first, last, "raw")
+        if trade.split != 1
+    ]
+    return answer({"results": rows, "status": "OK", "request_id": _request_id()})
+
+
 @vendor.get("/v3/reference/tickers/<ticker>")
 def ticker_reference(ticker: str) -> Response:
     """One ticker's reference data."""

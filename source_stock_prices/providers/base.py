@@ -25,12 +25,15 @@ from requests.adapters import BaseAdapter
 
 RAW, SPLITS, ALL = "raw", "splits", "all"
 
+ANY = "*"
+"""In the place of a ticker: every ticker of the market."""
+
 
 class Query(NamedTuple):
     """One question: the daily bars of some tickers in a window whose two ends are inclusive.
 
     There is more than one ticker for vendors with `tickers_per_request` above 1, and for those with
-    `whole_market_by_date` in a window of one day.
+    `whole_market_by_date` in a window of one day; those can be asked for ANY there.
 
     `today` is the calendar day in New York on which it is asked, for vendors whose ranges count back from it.
     """
@@ -176,6 +179,14 @@ class Provider(ABC):
     def notice(self, response: Response, query: Query) -> str:
         """What the user should know of an answer without a problem: bars that the vendor says it left out."""
         return ""
+
+    def splits_request(self, start: date, end: date) -> Request | None:
+        """A request for the splits of every ticker in a window, where there is one: both ends inclusive."""
+        return None
+
+    def split_tickers(self, response: Response) -> Iterable[str]:
+        """The tickers in an answer to `splits_request`."""
+        return ()
 
     def reference_request(self, ticker: str) -> Request | None:
         """A request for what the vendor knows of a ticker, where an empty list of bars does not tell."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from urllib.parse import quote
 
 from requests import Response
 
 from source_stock_prices.providers.base import (
+    ANY,
     RAW,
     SPLITS,
     Bar,
@@ -66,7 +68,7 @@ class Massive(Provider):
 
     def request(self, query: Query) -> Request:
         adjusted = "true" if query.adjustment == SPLITS else "false"
-        if len(query.tickers) > 1:
+        if len(query.tickers) > 1 or query.tickers == (ANY,):
             return self._get(
                 f"{self.base_url}/v2/aggs/grouped/locale/us/market/stocks/{query.start}",
                 {"adjusted": adjusted, "include_otc": "true"},
@@ -85,11 +87,13 @@ class Massive(Provider):
         return classify(response, text_at(body, "error", "message") or body_text(response), RULES)
 
     def parse(self, response: Response, query: Query) -> Iterable[Bar]:
-        body, alone, wanted = decode(response), len(query.tickers) == 1, frozenset(query.tickers)
+        body, tickers = decode(response), query.tickers
+        alone = tickers[0] if len(tickers) == 1 and tickers != (ANY,) else None
+        wanted = frozenset(tickers) if tickers != (ANY,) else None
         # An answer without bars has no `results` at all, and says so: {"resultsCount":0,"queryCount":0,"status":"OK"}
         for row in body["results"] if body["resultsCount"] else ():
-            ticker = query.tickers[0] if alone else row["T"]
-            if ticker not in wanted:
+            ticker = alone or row["T"]
+            if wanted and ticker not in wanted:
                 continue
             opened, high, low, close, volume, vwap, count = numbers(
                 row["o"], row["h"], row["l"], row["c"], row["v"], row.get("vw"), row.get("n")
@@ -100,6 +104,13 @@ class Massive(Provider):
         # The link carries the host of the official API and no key, whatever host was asked.
         link = text_at(decode(response), "next_url")
         return self._get(on_host(self.base_url, link)) if link else None
+
+    def splits_request(self, start: date, end: date) -> Request:
+        window = {"execution_date.gte": start.isoformat(), "execution_date.lte": end.isoformat()}
+        return self._get(f"{self.base_url}/stocks/v1/splits", {**window, "limit": "5000"})
+
+    def split_tickers(self, response: Response) -> Iterable[str]:
+        return [row["ticker"] for row in decode(response).get("results", ())]
 
     def reference_request(self, ticker: str) -> Request:
         return self._get(f"{self.base_url}/v3/reference/tickers/{quote(ticker, safe='')}")

@@ -1,0 +1,59 @@
+"""Questions asked ahead."""
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_stock_prices.ahead import ahead
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(), max_size=20), st.integers(1, 5))
+def test_it_gives_every_answer_in_the_order_of_the_questions(questions: list[int], workers: int) -> None:
+    """Records come out as if asked one by one, whoever was quicker."""
+    assert [(question, answer()) for question, answer in ahead(lambda n: n * 2, questions, workers)] == [
+        (question, question * 2) for question in questions
+    ]
+
+
+def test_it_has_as_many_questions_under_way_as_workers() -> None:
+    """The waits overlap, and no more requests are in the air than the user allows."""
+    together, most = threading.Barrier(3, timeout=10), []
+
+    def ask(_: int) -> None:
+        most.append(together.wait())
+
+    for _, answer in ahead(ask, range(9), 3):
+        answer()
+    assert sorted(most) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_it_asks_nothing_ahead_with_one_worker() -> None:
+    """Strictly one at a time: no request is spent that its answer's turn does not come for."""
+    asked: list[int] = []
+    calls = ahead(asked.append, [1, 2, 3], 1)
+    next(calls)[1]()
+    next(calls)
+    assert asked == [1]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_it_raises_a_failure_at_its_turn(workers: int) -> None:
+    """A failure in one worker neither loses nor reorders the others."""
+    calls = ahead(lambda n: 1 / n, [1, 2, 0, 4], workers)
+    assert [next(calls)[1]() for _ in range(2)] == [1, 0.5]
+    with pytest.raises(ZeroDivisionError):
+        next(calls)[1]()
+    calls.close()
+
+
+def test_it_ends_its_workers_when_closed() -> None:
+    """A sync that stops in the middle leaves no thread behind."""
+    calls = ahead(lambda n: n, range(100), 4)
+    next(calls)
+    calls.close()
+    for thread in [thread for thread in threading.enumerate() if "worker" in thread.name]:
+        thread.join(5)
+    assert not [thread for thread in threading.enumerate() if "worker" in thread.name]
