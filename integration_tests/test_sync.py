@@ -426,7 +426,7 @@ def test_it_reads_every_ticker_of_the_market(sandbox: Sandbox) -> None:
 
 
 def test_it_reads_the_history_of_every_ticker_of_the_market_that_split_again(sandbox: Sandbox) -> None:
-    """Nobody keeps thousands of prices to compare: the vendor's list of splits tells. A kill in between is made good."""
+    """Nobody keeps thousands of prices to compare: the vendor has a list of splits. A kill is made good."""
     settings = config(sandbox, "massive", "*", start_date="2026-11-02", adjustment="splits")
     first = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
     sandbox.split("KO", date(2026, 11, 20), 2.0)

@@ -3,13 +3,12 @@
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_stock_prices.ahead import ahead
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(), max_size=20), st.integers(1, 5))
 def test_it_gives_every_answer_in_the_order_of_the_questions(questions: list[int], workers: int) -> None:
     """Records come out as if asked one by one, whoever was quicker."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import validate
 
@@ -74,6 +74,12 @@ def test_it_takes_dates_as_days() -> None:
         ),
         ({"include_unfinished_session": "no"}, "include_unfinished_session: 'no' is neither true nor false."),
         ({"requests_per_minute": 0}, "requests_per_minute: 0 is out of range"),
+        ({"num_workers": 33}, "num_workers: 33 is out of range. Allowed: whole numbers from 1 to 32."),
+        ({"stock_ticker": "*, AAPL"}, "stock_ticker: '*' has a character or a length no exchange uses"),
+        (
+            {"stock_ticker": "*"},
+            "stock_ticker: Sample market cannot serve '*', the whole market. Allowed with: Massive",
+        ),
         ({"requests_per_minute": True}, "requests_per_minute: True is out of range"),
         ({"requests_per_minute": "5"}, "requests_per_minute: '5' is out of range"),
         ({"provider": {"name": "bloomberg"}}, "provider.name: 'bloomberg' is not a known provider. Allowed: massive, "),
@@ -116,7 +122,6 @@ JSON = st.recursive(
 KEYS = ["stock_ticker", "provider", "start_date", "end_date", "adjustment", "requests_per_minute", "api_key"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw ever builds tables of Unicode
 @given(st.dictionaries(st.sampled_from([*KEYS, "include_unfinished_session"]), JSON))
 def test_it_answers_whatever_is_in_a_config_with_a_config_or_a_sentence(raw: dict[str, Any]) -> None:
     """A stack trace tells a user nothing."""
@@ -135,6 +140,7 @@ def test_it_answers_whatever_is_in_a_config_with_a_config_or_a_sentence(raw: dic
             "adjustment": st.sampled_from(["raw", "splits", "all"]),
             "include_unfinished_session": st.booleans(),
             "requests_per_minute": st.integers(1, 60_000),
+            "num_workers": st.integers(1, 32),
         },
     )
 )

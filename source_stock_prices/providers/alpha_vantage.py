@@ -91,6 +91,9 @@ class AlphaVantage(Provider):
     api_key: str = field(repr=False)
     base_url: str = "https://www.alphavantage.co"
 
+    def trades_in_new_york(self, ticker: str) -> bool:
+        return len(ticker.partition(".")[2]) < 2  # TSCO.LON, but BRK.B
+
     def request(self, query: Query) -> Request:
         return Request(
             f"{self.base_url}/query",

@@ -79,6 +79,9 @@ class Eodhd(Provider):
             code, exchange = ticker, self.exchange
         return f"{code.replace('.', '-')}.{exchange}"
 
+    def trades_in_new_york(self, ticker: str) -> bool:
+        return self.spelling(ticker).endswith(".US")
+
     def request(self, query: Query) -> Request:
         return self._get(query.ticker, {"from": query.start.isoformat(), "to": query.end.isoformat()})
 

@@ -75,6 +75,9 @@ class Fmp(Provider):
         # BRK.B is BRK-B, while ULVR.L keeps its dot: no exchange has the suffix A, B or C.
         return sub(r"\.([ABC])$", r"-\1", ticker)
 
+    def trades_in_new_york(self, ticker: str) -> bool:
+        return "." not in self.spelling(ticker)
+
     def request(self, query: Query) -> Request:
         return self._get(
             f"{self.base_url}/stable/historical-price-eod/{PATHS[query.adjustment]}",

@@ -76,6 +76,9 @@ class Marketstack(Provider):
     def spelling(self, ticker: str) -> str:
         return CLASS.sub("-", ticker.upper())  # BRK.B is BRK-B
 
+    def trades_in_new_york(self, ticker: str) -> bool:
+        return "." not in self.spelling(ticker)
+
     def request(self, query: Query) -> Request:
         return self._get(
             query.tickers,

@@ -79,6 +79,9 @@ class TwelveData(Provider):
     country: str = ""
     base_url: str = "https://api.twelvedata.com"
 
+    def trades_in_new_york(self, ticker: str) -> bool:
+        return not (self.exchange or self.country or ":" in ticker or "/" in ticker)
+
     def request(self, query: Query) -> Request:
         return self._get(
             {
