@@ -21,9 +21,9 @@ def test_it_asks_for_each_ticker_where_it_is_listed(sandbox: Sandbox) -> None:
     output = read(config(sandbox, "eodhd", ", ".join(tickers)), now=at(sandbox, FRIDAY_EVENING))
     truth = sandbox.truth(tickers, date(2026, 11, 13), date(2026, 11, 20))
     assert table(output.records) == {key: trade.close for key, trade in truth.items()}
-    assert [asked.path for asked in sandbox.requests] == [
+    assert {asked.path for asked in sandbox.requests} == {
         f"/eod/{name}" for name in ("BRK-B.US", "VOW3.XETRA", "BMW.F", "NOVO-B.CO")
-    ]
+    }
 
 
 def test_it_passes_on_that_the_plan_cut_the_history(sandbox: Sandbox) -> None:
