@@ -5,11 +5,12 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	$$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
 PORT ?= 8080
 EXAMPLES ?= 300
+RUNS ?= 3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint sandbox clean
+.PHONY: help demo test soak bench lint sandbox clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
@@ -24,6 +25,9 @@ test: lint ## Lint, then run the unit and integration tests
 soak: .venv/installed-tests ## The tests that draw their data, EXAMPLES=300 times instead of ten
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest integration_tests
 
+bench: .venv-bench/installed ## Measure the connector beside other programs (RUNS=3; takes a while)
+	@.venv-bench/bin/python -m benchmarks --runs $(RUNS) --write docs/benchmarks.md
+
 lint: .venv/installed-tests ## Check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -33,7 +37,7 @@ sandbox: .venv/installed-tests ## Serve the vendors' APIs on a local port (PORT=
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
 
 clean: ## Remove what the other targets made
-	rm -rf .venv build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-bench build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
@@ -47,4 +51,11 @@ clean: ## Remove what the other targets made
 .venv/installed-tests: .venv/installed
 	@echo "Adding the test tools ..."
 	@$(PIP) install --editable '.[tests]'
+	@touch $@
+
+.venv-bench/installed: setup.py pyproject.toml benchmarks/requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is needed (make PYTHON=/path/to/python)" >&2; exit 1; }
+	@echo "Setting up .venv-bench ..."
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
 	@touch $@

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, time
-from functools import cache
+from functools import cache, lru_cache
 from math import sin
 from typing import NamedTuple
 from zlib import crc32
@@ -60,7 +60,7 @@ def massive_bars(name: str, days: tuple[date, ...]) -> bytes:
     return f'{{{head},{results}"status":"OK","request_id":"benchmark","count":{count}}}'.encode()
 
 
-@cache
+@lru_cache(maxsize=8)
 def massive_grouped(day: date, is_session: bool) -> bytes:
     """Massive's answer for the whole market on one day."""
     names = [ticker(n) for n in range(UNIVERSE)] if is_session else []

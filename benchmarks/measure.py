@@ -7,9 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryFile
 from time import perf_counter
 from typing import IO, Any
@@ -17,7 +16,7 @@ from typing import IO, Any
 ROOT = Path(__file__).parents[1]
 PIPE_BYTES = 1 << 20
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-RECORD, STATE, COUNT = b'{"type":"RECORD"', b'{"type":"STATE"', b'{"type":"COUNT","records":'
+RECORD, STATE, SPEC, COUNT = (b'{"type":"%s"' % kind for kind in (b"RECORD", b"STATE", b"SPEC", b"COUNT"))
 
 
 @dataclass(frozen=True)
@@ -37,27 +36,36 @@ class Cost:
     cpu: float
     peak: float
 
-    def __sub__(self, other: Cost) -> Cost:
-        return Cost(self.wall - other.wall, self.cpu - other.cpu, self.peak - other.peak)
-
 
 class Output:
-    """What a program wrote: lines are counted as they come and not kept, but for those of type STATE."""
+    """What a program wrote. Records are counted as they come, and not kept.
+
+    A program that writes its records elsewhere tells their number in a line of type COUNT.
+    """
 
     def __init__(self) -> None:
         self.records = 0
         self.states: list[bytes] = []
+        self.spec = b""
         self._rest = b""
 
     def feed(self, block: bytes) -> None:
         lines, newline, self._rest = (self._rest + block).rpartition(b"\n")
         if not newline:
             return
-        self.records += lines.count(RECORD)
-        if STATE in lines:
-            self.states += [line for line in lines.split(b"\n") if line.startswith(STATE)]
-        if COUNT in lines:
-            self.records += int(lines.split(COUNT)[1].split(b"}")[0])
+        records = lines.count(RECORD)
+        self.records += records
+        if records <= lines.count(b"\n"):  # not every line is a record
+            for line in lines.split(b"\n"):
+                self._keep(line)
+
+    def _keep(self, line: bytes) -> None:
+        if line.startswith(STATE):
+            self.states.append(line)
+        elif line.startswith(SPEC):
+            self.spec = line
+        elif line.startswith(COUNT):
+            self.records += int(json.loads(line)["records"])
 
 
 def run(command: Command) -> tuple[Cost, Output]:
@@ -87,8 +95,8 @@ def records(command: Command) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if value is not None} for row in found]
 
 
-def rounds(commands: Mapping[str, Command], runs: int) -> dict[str, Cost]:
-    """The medians of several runs. The programs take turns, so that a slow minute slows them all."""
+def rounds(commands: Mapping[str, Command], runs: int) -> dict[str, list[Cost]]:
+    """The costs of several runs. The programs take turns, so that a slow minute slows them all."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for number in range(1, runs + 1):
         for name, command in commands.items():
@@ -97,12 +105,7 @@ def rounds(commands: Mapping[str, Command], runs: int) -> dict[str, Cost]:
             cost, _ = run(command)
             costs[name].append(cost)
             sys.stderr.write(f"{cost.wall:.2f} s\n")
-    return {name: middle(found) for name, found in costs.items()}
-
-
-def middle(costs: Sequence[Cost]) -> Cost:
-    """The median of each figure."""
-    return Cost(*(median(figures) for figures in zip(*map(astuple, costs), strict=True)))
+    return costs
 
 
 def _start(command: Command, errors: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 HEAD = ("measure", "connector", "against", "", "ratio", "goal", "met")
 
@@ -26,11 +27,16 @@ class Row:
         return (self.measure, self.ours, self.against, self.theirs, self.ratio, self.goal, met)
 
 
-def compared(measure: str, ours: float, against: str, theirs: float, form: str, at_most: float | None = None) -> Row:
-    """A figure, the one it is compared with, and their ratio. `form` writes a figure with its unit."""
-    ratio = ours / theirs
-    goal, met = (f"≤ {at_most:g}x", ratio <= at_most) if at_most else ("", None)
-    return Row(measure, form.format(ours), against, form.format(theirs), f"{ratio:.3g}x", goal, met)
+def compared(
+    measure: str, ours: Sequence[float], against: str, theirs: Sequence[float], form: str, at_most: float | None = None
+) -> Row:
+    """The medians of two series of figures, and of the ratios of each two that were taken one after the other.
+
+    `form` writes a figure with its unit.
+    """
+    ratio = median(mine / other for mine, other in zip(ours, theirs, strict=True))
+    goal, met = (f"≤ {at_most:g}x", 0 < ratio <= at_most) if at_most else ("", None)
+    return Row(measure, form.format(median(ours)), against, form.format(median(theirs)), f"{ratio:.3g}x", goal, met)
 
 
 def bounded(measure: str, figure: float, at_most: float, form: str = "{:,.0f}") -> Row:

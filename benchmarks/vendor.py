@@ -11,6 +11,8 @@ from http.client import HTTPConnection
 from itertools import count
 from typing import Any, NamedTuple
 
+from benchmarks.measure import ROOT
+
 _run = count(1)
 
 
@@ -53,7 +55,8 @@ class Vendor:
 @contextmanager
 def serving() -> Iterator[Vendor]:
     """Starts the server, and ends it."""
-    with subprocess.Popen([sys.executable, "-m", "benchmarks.server"], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "benchmarks.server"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:

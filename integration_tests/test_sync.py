@@ -377,6 +377,25 @@ def test_it_reads_a_rewritten_history_of_the_whole_market_again(sandbox: Sandbox
     assert len(sandbox.requests) == 3
 
 
+def test_it_holds_a_ticker_back_whose_rewritten_history_it_cannot_read(sandbox: Sandbox) -> None:
+    """The new day is in the market's answer, but emitting it would move the state past the old half of the history."""
+    sandbox.universe = tickers = many(12)
+    settings = config(sandbox, "massive", ", ".join(tickers), adjustment="splits", start_date="2026-10-01")
+    before = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
+    sandbox.split(tickers[5], date(2026, 11, 20), 2.0)
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("html", times=-1, vendor="massive", ticker=tickers[5])
+    failed = read(settings, now=FRIDAY_EVENING, state=as_message(before.state))
+    assert failed.exit_code == 1
+    assert failed.state[tickers[5]] == before.state[tickers[5]]
+    assert len(failed.state) == 12
+    sandbox.faults.clear()
+    done = read(settings, now=FRIDAY_EVENING, state=as_message(failed.state))
+    rows = table(before.records) | table(failed.records) | table(done.records)
+    truth = sandbox.truth(tickers, date(2026, 10, 1), date(2026, 11, 20), "splits")
+    assert rows == pytest.approx({key: trade.close for key, trade in truth.items()})
+
+
 def test_it_stops_at_a_day_of_the_whole_market_that_it_cannot_read(sandbox: Sandbox) -> None:
     """The days after it would hide it for ever."""
     sandbox.universe = tickers = many(30)

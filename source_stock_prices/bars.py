@@ -26,7 +26,7 @@ def clean(bars: Iterable[Bar], query: Query, drop: Callable[[str], None]) -> lis
             drop("outside the window asked for")
         elif bar.close is None:
             drop("without a close")
-        elif not is_possible(bar := without_zeros(bar) if 0 in bar[3:8] else bar):
+        elif not is_possible(bar) and not is_possible(bar := without_zeros(bar)):
             drop("with prices or a volume that cannot be")
         elif kept.get(key, bar) != bar:
             drop("for a session already read, with other numbers")
@@ -44,20 +44,18 @@ def without_zeros(bar: Bar) -> Bar:
 def is_possible(bar: Bar) -> bool:
     """Whether the numbers of a bar agree: prices above zero, open and close between low and high but for rounding."""
     _, _, close, opened, high, low, volume, vwap, count, _, dividend, split = bar
-    if close is None:
+    if (count or 0) < 0 or (dividend or 0) < 0 or (split or 0) < 0 or (vwap is not None and not 0 < vwap < inf):
         return False
-    opened = close if opened is None else opened
-    lowest, highest = (opened, close) if opened < close else (close, opened)
+    try:  # nearly every bar has all five, in order
+        if 0 < low <= opened <= high < inf and low <= close <= high and 0 <= volume < inf:  # type: ignore[operator]
+            return True
+    except TypeError:
+        pass
+    ends = [price for price in (opened, close) if price is not None]
     return (
-        (lowest if low is None else low) > 0
-        and lowest > 0
-        and (low is None or low * (1 - ROUNDING) <= lowest)
-        and (high is None or high * (1 + ROUNDING) >= highest)
-        and highest < inf
-        and (high is None or 0 < high < inf)
-        and (vwap is None or 0 < vwap < inf)
+        0 < min(ends)
+        and max(ends) < inf
+        and (low is None or 0 < low * (1 - ROUNDING) <= min(ends))
+        and (high is None or max(ends) <= high * (1 + ROUNDING) < inf)
         and (volume is None or 0 <= volume < inf)
-        and (count or 0) >= 0
-        and (dividend or 0) >= 0
-        and (split or 0) >= 0
     )

@@ -126,7 +126,8 @@ class StockPrices(HttpStream):
             self._take_over(query, bars, report, stream_state or {})
             self._looks_back = self._is_whole_market and query.tickers != (ANY,)
             for ticker in bars if query.tickers == (ANY,) else query.tickers:
-                yield from map(self._message, bars.get(ticker, ()))
+                if ticker not in self._report.failed:  # a later day would hide the one it failed on
+                    yield from map(self._message, bars.get(ticker, ()))
             if self._report.stopped or time.monotonic() > until:
                 return
 
@@ -331,9 +332,10 @@ class StockPrices(HttpStream):
         for again in self._batches(rewritten.items()):
             # Until all of it was read, nothing of such a ticker is emitted: its state would hide the next try.
             whole = self._ask_batch(again, report)
-            bars |= {ticker: whole.get(ticker, []) for ticker in again.tickers}
-        for ticker in report.failed:
-            bars.pop(ticker, None)
+            for ticker in again.tickers:
+                bars[ticker] = whole.get(ticker, [])
+                if not bars[ticker] and ticker not in report.failed:
+                    report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, "its history came back empty")))
         return bars, report
 
     def _take_over(self, query: Query, bars: Mapping[str, list[Bar]], report: Report, seen: Mapping[str, Any]) -> None:

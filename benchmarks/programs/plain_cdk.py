@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 from airbyte_cdk.entrypoint import launch
@@ -22,7 +22,7 @@ NUMBERS = ("price", "open", "high", "low", "close", "volume", "vwap", "trade_cou
 
 class StockPrices(HttpStream):
     name = "stock_prices"
-    primary_key = ("stock_ticker", "date")
+    primary_key: ClassVar = ["stock_ticker", "date"]
     cursor_field = "date"
 
     def __init__(self, config: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A tap on Singer's SDK: a `RESTStream` with a partition a ticker, with the faster writer its performance guide names."""
+"""A tap on Singer's SDK: a `RESTStream`, a partition a ticker, with the faster writer of its performance guide."""
 
 from __future__ import annotations
 

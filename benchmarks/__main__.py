@@ -1,0 +1,55 @@
+"""`python -m benchmarks`: runs what is asked for, prints one table, and writes it as Markdown where wanted."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import peers
+from benchmarks.goals import SECTIONS, Bench, Sizes
+from benchmarks.jobs import Desk
+from benchmarks.table import Row, render
+from benchmarks.vendor import serving
+
+
+def main() -> None:
+    asked = _arguments()
+    rows: list[Row] = []
+    with TemporaryDirectory() as folder, serving() as vendor:
+        bench = Bench(vendor, Desk(Path(folder)), asked.runs, Sizes.small() if asked.small else Sizes())
+        for name in asked.only:
+            sys.stderr.write(f"{name}\n")
+            rows += SECTIONS[name](bench)
+    written = f"{render(rows)}\n\n{about(asked.runs, small=asked.small)}\n"
+    sys.stdout.write(written)
+    if asked.write:
+        asked.write.write_text(written)
+
+
+def about(runs: int, *, small: bool) -> str:
+    """What the figures are of."""
+    versions = [
+        f"Python {platform.python_version()}",
+        f"airbyte-cdk {peers.version('airbyte-cdk')}",
+        f"singer-sdk {peers.version('singer-sdk', 'singer')}",
+        f"dlt {peers.version('dlt', 'dlt')}",
+    ]
+    times = "one run" if runs == 1 else f"medians of {runs} runs"
+    caution = " Jobs too small to tell anything." if small else ""
+    return f"{', '.join(versions)}; {times}.{caution} How it is measured: benchmarks/README.md."
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="runs of each program (3)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the table to a file")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="some sections alone")
+    parser.add_argument("--small", action="store_true", help="jobs too small to tell anything: does it all run?")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
