@@ -53,7 +53,7 @@ def is_possible(bar: Bar) -> bool:
         pass
     ends = [price for price in (opened, close) if price is not None]
     return (
-        0 < min(ends)
+        min(ends) > 0
         and max(ends) < inf
         and (low is None or 0 < low * (1 - ROUNDING) <= min(ends))
         and (high is None or max(ends) <= high * (1 + ROUNDING) < inf)

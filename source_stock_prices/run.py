@@ -60,6 +60,7 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(sys.stdout)  # the CDK's own buffer holds a line back until the next one
+    sys.setswitchinterval(0.05)  # workers wait for the network, and hand over without being made to
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     entrypoint = Entrypoint(source or SourceStockPrices())
     parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
