@@ -33,7 +33,7 @@ SENTENCES = {
     "html": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
     "truncated": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
     "empty-body": "gave an answer for the ticker AAPL that is not its API's. It said nothing (HTTP 200)",
-    "redirect": "gave an answer for the ticker AAPL that is not its API's. It said nothing (HTTP 302)",
+    "redirect": "that is not its API's. It said (HTTP 302): \"a redirect to localhost",
 }
 
 

@@ -19,7 +19,7 @@ from airbyte_cdk.sources.streams import call_rate
 from jsonschema import validate
 from pendulum import DateTime
 
-from integration_tests.front_door import as_message, check, program, read, table
+from integration_tests.front_door import as_message, catalog, check, program, read, table
 from integration_tests.sandbox import FREE_KEY, KEY, Sandbox
 from integration_tests.sandbox.app import VENDORS as SERVED
 from integration_tests.sandbox.faults import can_fail
@@ -69,6 +69,7 @@ def test_it_reads_every_final_session_of_the_last_week(sandbox: Sandbox, vendor:
     assert output.exit_code == 0
     assert table(output.records) == {key: trade.close for key, trade in truth.items()}
     assert output.statuses == ["STARTED", "RUNNING", "COMPLETE"]
+    assert sum(state["sourceStats"]["recordCount"] for state in output.of_type("STATE")) == len(output.records)
 
 
 @pytest.mark.parametrize("vendor", PROVIDERS)
@@ -197,11 +198,13 @@ def test_it_reads_an_unfinished_session_again_until_it_is_final(sandbox: Sandbox
     """Who asks for the unfinished session gets it, and never keeps it."""
     settings = config(sandbox, "massive", include_unfinished_session=True)
     afternoon = read(settings, now=at(sandbox, pendulum.datetime(2026, 11, 20, 14, tz=ZONE)))
-    assert afternoon.state["AAPL"]["date"] == "2026-11-20"
+    assert afternoon.records[-1]["date"] == "2026-11-20"
+    assert afternoon.state["AAPL"]["date"] == "2026-11-19", "the state waits for the final bar"
     truth = sandbox.truth(["AAPL"], date(2026, 11, 20), date(2026, 11, 20))["AAPL", date(2026, 11, 20)]
     assert afternoon.records[-1]["price"] != truth.close
     evening = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(afternoon.state))
-    assert [row["price"] for row in evening.records] == [truth.close]
+    assert evening.records[-1]["price"] == truth.close
+    assert evening.state["AAPL"]["date"] == "2026-11-20"
     sandbox.requests.clear()
     assert read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=1)), state=as_message(evening.state)).records == []
     assert not sandbox.requests
@@ -318,8 +321,8 @@ def test_it_offers_one_stream_with_its_keys(sandbox: Sandbox, tmp_path: Path) ->
     """Append + Deduped is exact on ticker and date, and the cursor is ours to define."""
     (tmp_path / "config.json").write_text(json.dumps(config(sandbox, "sample")))
     output = program("discover", "--config", str(tmp_path / "config.json"), now=FRIDAY_EVENING)
-    (catalog,) = output.of_type("CATALOG")
-    (stream,) = catalog["streams"]
+    (found,) = output.of_type("CATALOG")
+    (stream,) = found["streams"]
     assert stream["name"] == "stock_prices"
     assert stream["source_defined_primary_key"] == [["stock_ticker"], ["date"]]
     assert (stream["default_cursor_field"], stream["source_defined_cursor"]) == (["date"], True)
@@ -468,3 +471,66 @@ def test_it_says_who_serves_the_whole_market(sandbox: Sandbox) -> None:
         message
         == "stock_ticker: Tiingo cannot serve '*', the whole market. Allowed with: Massive (formerly Polygon.io)."
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"start_date": "2027-01-04"}, "The start, 2027-01-04, is after 2026-11-20, the last session due."),
+        ({"startDate": "2015-01-01"}, "The config's startDate is not known and has no effect."),
+    ],
+)
+def test_it_warns_of_a_config_that_reads_less_than_it_seems_to(
+    sandbox: Sandbox, more: dict[str, Any], sentence: str
+) -> None:
+    """A green sync without rows would look like a market without prices."""
+    assert sentence in read(config(sandbox, "sample", **more), now=FRIDAY_EVENING).log("WARN")
+
+
+def test_it_reads_the_week_before_an_end_date(sandbox: Sandbox) -> None:
+    """Without a start the last seven days are read, counted from the end."""
+    output = read(config(sandbox, "tiingo", end_date="2026-01-15"), now=at(sandbox, FRIDAY_EVENING))
+    assert [output.records[0]["date"], output.records[-1]["date"]] == ["2026-01-08", "2026-01-15"]
+
+
+def test_it_fails_on_a_stream_it_does_not_have(sandbox: Sandbox, tmp_path: Path) -> None:
+    """An exit code of zero would say that it was read."""
+    (tmp_path / "config.json").write_text(json.dumps(config(sandbox, "sample")))
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog()).replace("stock_prices", "stock_price"))
+    files = ["--config", str(tmp_path / "config.json"), "--catalog", str(tmp_path / "catalog.json")]
+    assert program("read", *files, now=FRIDAY_EVENING).exit_code == 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", None])
+@pytest.mark.parametrize("what", ["config", "catalog", "state"])
+def test_it_says_which_file_it_cannot_read(sandbox: Sandbox, tmp_path: Path, what: str, content: str | None) -> None:
+    """The file is the user's: nothing went wrong in the connector."""
+    contents = {"config": json.dumps(config(sandbox, "sample")), "catalog": json.dumps(catalog()), "state": "[]"}
+    args = []
+    for name, text in (contents | {what: content}).items():
+        if text is not None:
+            (tmp_path / name).write_text(text)
+        args += [f"--{name}", str(tmp_path / name)]
+    output = program("read", *args, now=FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert output.error and output.error["failure_type"] == "config_error"
+    assert output.error["message"].startswith(f"The {what} ")
+
+
+def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan's requests would be gone before a person looks."""
+    monkeypatch.setattr("integration_tests.sandbox.massive._limit", lambda *args, **limits: 1)
+    monkeypatch.setattr("source_stock_prices.stream.PAGES", 4)
+    output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING))
+    assert output.error and "more than 4 pages" in output.error["message"]
+    assert len(sandbox.requests) == 5
+
+
+def test_it_sends_its_own_key_and_no_password_of_the_machine(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library would send what a .netrc has for any host."""
+    (tmp_path / "netrc").write_text("default login joe password hunter2")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING)).exit_code == 0
+    assert {asked.headers["Authorization"] for asked in sandbox.requests} == {f"Bearer {KEY}"}

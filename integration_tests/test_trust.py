@@ -64,6 +64,34 @@ def test_it_reads_a_rewritten_history_again(sandbox: Sandbox, vendor: str, adjus
     assert "rewrote" not in quiet.log("WARN")
 
 
+@pytest.mark.parametrize("vendor", ["massive", "alpaca", "fmp"])
+def test_it_reads_a_rewritten_history_again_though_the_last_bar_is_never_final(sandbox: Sandbox, vendor: str) -> None:
+    """Syncs at five in the afternoon, the unfinished session included: the state stays on a bar to compare with."""
+    settings = config(sandbox, vendor, adjustment="splits", start_date="2026-11-02", include_unfinished_session=True)
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    rows: dict[tuple[str, date], float] = {}
+    state: Any = None
+    for day in (17, 18, 19, 20, 23):
+        output = read(
+            settings, now=at(sandbox, pendulum.datetime(2026, 11, day, 17, tz="America/New_York")), state=state
+        )
+        rows |= table(output.records)
+        state = as_message(output.state)
+    expected = sandbox.truth(["AAPL"], date(2026, 11, 2), date(2026, 11, 20), "splits")
+    final = {key: price for key, price in rows.items() if key[1] <= date(2026, 11, 20)}
+    assert final == pytest.approx({key: trade.close for key, trade in expected.items()}, rel=1e-4)
+
+
+def test_it_reads_the_history_again_when_the_adjustment_is_changed(sandbox: Sandbox) -> None:
+    """The last bar is equal in both, the older ones are not."""
+    sandbox.split("AAPL", date(2026, 10, 15), 4.0)
+    settings = config(sandbox, "massive", start_date="2026-10-01")
+    raw = read(settings, now=at(sandbox, BEFORE))
+    settings["adjustment"] = "splits"
+    adjusted = read(settings, now=at(sandbox, AFTER), state=as_message(raw.state))
+    assert table(adjusted.records) == truth(sandbox, "massive", ["AAPL"], date(2026, 10, 1), AFTER, "splits")
+
+
 def test_it_tries_a_rewritten_history_again_when_reading_it_failed(sandbox: Sandbox) -> None:
     """Until all of it was read, the old state stays, and nothing new hides the next try."""
     settings = config(sandbox, "massive", "AAPL, MSFT", adjustment="splits", start_date="2026-06-01")

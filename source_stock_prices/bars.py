@@ -43,8 +43,14 @@ def without_zeros(bar: Bar) -> Bar:
 
 def is_possible(bar: Bar) -> bool:
     """Whether the numbers of a bar agree: prices above zero, open and close between low and high but for rounding."""
-    _, _, close, opened, high, low, volume, vwap, count, _, dividend, split = bar
-    if (count or 0) < 0 or (dividend or 0) < 0 or (split or 0) < 0 or (vwap is not None and not 0 < vwap < inf):
+    _, _, close, opened, high, low, volume, vwap, count, adjusted, dividend, split = bar
+    if (
+        (adjusted or 0) < 0
+        or (count or 0) < 0
+        or (dividend or 0) < 0
+        or (split or 0) < 0
+        or (vwap is not None and not 0 < vwap < inf)
+    ):
         return False
     try:  # nearly every bar has all five, in order
         if 0 < low <= opened <= high < inf and low <= close <= high and 0 <= volume < inf:  # type: ignore[operator]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from logging import Logger
 
 from source_stock_prices.errors import ProviderError, names
-from source_stock_prices.providers.base import Kind
+from source_stock_prices.providers.base import Kind, trim
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 
@@ -38,8 +38,10 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
                 empty.append(ticker)
         except ProviderError as error:
             if error.problem.kind is Kind.THROTTLED:
-                logger.warning(f"{provider.title} asks to slow down, so the key works. It said: {error.problem.said}")
-                return True, None
+                said = trim(error.problem.said)
+                logger.warning(f"{provider.title} asks to slow down, so the key works. It said: {said}")
+                served += 1
+                break
             if not error.reaction.of_ticker:
                 return False, error.explain(provider, [ticker])
             unknown.append(error.explain(provider, [ticker]))
@@ -49,4 +51,6 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
     if not served:
         since = stream.end - WINDOW
         return False, f"{provider.title} has no bar of {names(empty)} since {since}. Correct stock_ticker."
+    if empty:
+        logger.warning(f"{provider.title} has no bar of {names(empty)} since {stream.end - WINDOW}.")
     return True, None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import date
 from typing import Any
+from urllib.parse import urlsplit
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -88,14 +89,25 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "provider": provider}
 
 
+def unknown_keys(raw: Mapping[str, Any]) -> list[str]:
+    """The keys of a config that name no setting, and so have no effect. Those with an underscore are the CDK's."""
+    config = canonical(raw)
+    known = {field.name for field in fields(Config)} - {"tickers"} | {"stock_ticker", "api_key"}
+    block = config["provider"]
+    unknown = [key for key in config if key not in known and not key.startswith("_")]
+    return unknown + [f"provider.{key}" for key in block if key not in {"name", *_settings(PROVIDERS[block["name"]])}]
+
+
 def _settings(provider: type[Provider]) -> dict[str, bool]:
     """A provider's settings, and whether each is required."""
     return {field.name: field.default is MISSING for field in fields(provider)}
 
 
 def _provider(block: Any) -> Provider:
-    name = block.get("name") if isinstance(block, Mapping) else block
-    if not isinstance(block, Mapping) or not isinstance(name, str) or name not in PROVIDERS:
+    if not isinstance(block, Mapping):
+        raise ConfigError('provider: not an object. Allowed: {"name": ...} and the settings of that provider.')
+    name = block.get("name")
+    if not isinstance(name, str) or name not in PROVIDERS:
         raise ConfigError(f"provider.name: {name!r} is not a known provider. Allowed: {', '.join(PROVIDERS)}.")
     provider = PROVIDERS[name]
     given = {field.name: _setting(field, block[field.name]) for field in fields(provider) if field.name in block}
@@ -129,8 +141,13 @@ def _setting(field: Field[Any], value: Any) -> str:
 
 
 def _url(value: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value):
-        raise ConfigError(f"provider.base_url: {value!r} is not an address such as https://example.com/path.")
+    try:
+        valid = re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) and urlsplit(value).port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        shown = re.sub(r"//[^/]*@", "//****@", value).partition("?")[0]  # what is hidden may be a password or a key
+        raise ConfigError(f"provider.base_url: {shown!r} is not an address such as https://example.com/path.")
     return value.rstrip("/")
 
 

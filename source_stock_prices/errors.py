@@ -17,6 +17,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
     ErrorResolution,
     ResponseAction,
 )
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import exceptions
 
 from source_stock_prices.providers.base import Kind, Problem, Provider, trim
@@ -138,6 +139,7 @@ class ProviderError(Exception):
     def explain(self, provider: Provider, tickers: Sequence[str]) -> str:
         """What happened, what the provider said, what to do."""
         kind, said, _, fix, _ = self.problem
+        said = trim(filter_secrets(said))  # in this order: half a key would not be known for one
         http = "" if self.status is None else f" (HTTP {self.status})"
         pace = provider.free_requests_per_minute
         sentence = REACTIONS[kind].sentence.format(
@@ -203,7 +205,9 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
         impatient = action is ResponseAction.RATE_LIMITED and not self._patient
         if action is ResponseAction.FAIL or impatient:
             raise ProviderError(problem, status)
-        return ErrorResolution(action, failure, f"{self._provider.title}: {problem.kind.value}. {problem.said}")
+        return ErrorResolution(
+            action, failure, f"{self._provider.title}: {problem.kind.value}. {trim(filter_secrets(problem.said))}"
+        )
 
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int

@@ -22,7 +22,7 @@ def windows(
 ) -> Iterator[tuple[str, date]]:
     """Each ticker that can have a bar not seen yet, with the first day to ask for: the last bar seen, or the start.
 
-    The last bar seen is asked for again with what is new, since vendors correct it; alone only if it was unfinished.
+    The last bar seen is asked for again with what is new, since vendors correct it.
     """
     for ticker in tickers:
         last = seen.get(ticker)
@@ -30,7 +30,7 @@ def windows(
             first, is_open = start, start <= end
         else:
             first = date.fromisoformat(last["date"])
-            is_open = first < end or (first == end and last.get("unfinished", False))
+            is_open = first < end
         if is_open:
             yield ticker, first
 

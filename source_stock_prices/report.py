@@ -31,13 +31,16 @@ class Report:
         self._notices: dict[str, list[str]] = {}
         self._first: dict[str, date | None] = {}
         self._gaps: dict[str, list[date]] = {}
+        self._waiting: dict[str, list[date]] = {}
         self._gone: list[str] = []
+        self._late: list[str] = []
 
     def add(self, other: Report) -> None:
         """Takes over what the report of one query collected."""
         self.failed |= other.failed
         self._dropped += other._dropped
         self._gone += other._gone
+        self._late += other._late
         for notice, tickers in other._notices.items():
             self.note(notice, tickers)
 
@@ -65,17 +68,26 @@ class Report:
     def read(self, query: Query, ticker: str, bars: Sequence[Bar], *, is_new: bool) -> None:
         """A ticker was read in a query's window, for the first time or again: counts the sessions without a bar.
 
-        Those before the first bar ever are no gap, nor is a long window without any: other lines tell of both.
+        Those before the first bar ever are no gap, and those after the last one only when they are many.
         """
         start: date | None = query.start
         if is_new and self._first.get(ticker) is None:
             self._first[ticker] = start = bars[0].date if bars else None
-        if start is None or not (bars or query.start == query.end) or not self._provider.trades_in_new_york(ticker):
+        if start is None or not self._provider.trades_in_new_york(ticker):
             return
-        expected = sessions.between(start, query.end)
-        if len(expected) > len(bars):
-            served = {bar.date for bar in bars}
-            self._gaps.setdefault(ticker, []).extend(day for day in expected if day not in served)
+        served = {bar.date for bar in bars}
+        waiting = self._waiting.pop(ticker, [])
+        waiting += [day for day in sessions.between(start, query.end) if day not in served]
+        last = max(served, default=start)
+        if gaps := [day for day in waiting if day < last]:
+            self._gaps.setdefault(ticker, []).extend(gaps)
+        if tail := [day for day in waiting if day >= last]:
+            self._waiting[ticker] = tail
+
+    def began(self, ticker: str, start: date, first: date) -> None:
+        """A history that was asked for from a day on begins with another."""
+        if first > start + LATE:
+            self._late.append(f"{ticker} ({first})")
 
     def failure(self) -> AirbyteTracedException | None:
         """The error that ends the sync: what stopped it, then every failed ticker, by kind of problem."""
@@ -95,8 +107,11 @@ class Report:
     def summary(self, start: date) -> Iterable[str]:
         """A line for each thing a person should look at, of a sync that began with a day."""
         barless = [ticker for ticker, first in self._first.items() if first is None]
-        late = [f"{ticker} ({first})" for ticker, first in self._first.items() if first and first > start + LATE]
-        gaps = {ticker: days for ticker, days in self._gaps.items() if days}
+        late = self._late + [
+            f"{ticker} ({first})" for ticker, first in self._first.items() if first and first > start + LATE
+        ]
+        stale = {ticker: days for ticker, days in self._waiting.items() if days[-1] - days[0] > LATE}
+        gaps = {ticker: self._gaps.get(ticker, []) + stale.get(ticker, []) for ticker in {**self._gaps, **stale}}
         title = self._provider.title
         for why, count in self._dropped.items():
             yield f"{count} bars of {title} were dropped: {why}."

@@ -33,16 +33,18 @@ def judge(seen: Mapping[str, Any], bars: Sequence[Bar], adjustment: str) -> Verd
     """Compares what the state keeps of a ticker with its bars from that day on.
 
     Raw prices are never rewritten. Adjusted ones are by every split or, with `all`, dividend: the last bar seen moves,
-    or the vendor's rows tell of the event. An unfinished bar moves by itself.
+    or the vendor's rows tell of the event. A state of another adjustment stands for another history.
     """
     anchor = next((bar for bar in bars if bar.date.isoformat() == seen["date"]), None)
     was, now = seen["price"], anchor.close if anchor else None
     if adjustment != RAW and any(_is_event(bar, adjustment) for bar in bars if bar.date.isoformat() > seen["date"]):
         return Verdict(Finding.RESTATED, was, now)
+    if was is None:
+        return Verdict(Finding.KEPT, was, now)
+    if seen.get("adjustment", RAW) != adjustment:
+        return Verdict(Finding.RESTATED, was, now)
     if now is None:
         return Verdict(Finding.GONE, was)
-    if was is None or seen.get("unfinished"):
-        return Verdict(Finding.KEPT, was, now)
     if adjustment == RAW:
         return Verdict(Finding.IRRECONCILABLE if abs(now / was - 1) > REUSED else Finding.KEPT, was, now)
     return Verdict(Finding.RESTATED if moved(was, now) else Finding.KEPT, was, now)

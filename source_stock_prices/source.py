@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import timedelta
-from logging import Logger
+from html import escape
+from logging import Logger, getLogger
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from airbyte_cdk.models import AirbyteConnectionStatus, AirbyteStateMessage, Status
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
+    Status,
+)
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets, filter_secrets
@@ -17,11 +26,19 @@ from pendulum import now as current_time
 
 from source_stock_prices import sessions, state
 from source_stock_prices.check import check
-from source_stock_prices.config import Config, canonical
+from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
+from source_stock_prices.providers.base import trim
 from source_stock_prices.stream import StockPrices
 
 DEFAULT_WINDOW = timedelta(days=7)
 """How far a sync without a start_date looks back, as in the tutorial."""
+
+
+def _content(what: str, path: str) -> Any:
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The {what} in {path} cannot be read as JSON: {trim(str(error))}.") from error
 
 
 class SourceStockPrices(AbstractSource):
@@ -35,7 +52,26 @@ class SourceStockPrices(AbstractSource):
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        return state.messages(cls._read_json_file(state_path)) if state_path else []
+        return state.messages(_content("state", state_path)) if state_path else []
+
+    @staticmethod
+    def read_config(config_path: str) -> MutableMapping[str, Any]:
+        config = _content("config", config_path)
+        if not isinstance(config, dict):
+            raise ConfigError(f"The config in {config_path} is not a JSON object.")
+        return config
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        catalog = _content("catalog", catalog_path)
+        try:
+            return ConfiguredAirbyteCatalogSerializer.load(catalog)
+        except Exception as error:
+            raise ConfigError(f"The catalog in {catalog_path} is none: {trim(str(error))}") from error
+
+    @property
+    def raise_exception_on_missing_stream(self) -> bool:
+        return True
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         return [self._prices(config, patient=True)]
@@ -54,15 +90,18 @@ class SourceStockPrices(AbstractSource):
     def _prices(self, config: Mapping[str, Any], *, patient: bool) -> StockPrices:
         parsed = Config.parse(config)
         for secret in parsed.secrets:
-            # The CDK masks a secret as it stands in the config; in a URL it is written otherwise.
-            add_to_secrets(quote(secret, safe=""))
-            add_to_secrets(quote_plus(secret))
+            # The CDK masks a secret as it stands in the config; a URL, a page or a body may write it otherwise.
+            for spelling in (quote(secret, safe=""), quote_plus(secret), escape(secret), secret.replace("/", "\\/")):
+                add_to_secrets(spelling)
+            add_to_secrets(json.dumps(secret)[1:-1])
+        for key in unknown_keys(config):
+            getLogger("airbyte").warning(f"The config's {key} is not known and has no effect.")
         now = self._clock()
         today, last_final = sessions.today(now), sessions.last_final(now)
         last = sessions.latest(today) if parsed.include_unfinished_session else last_final
         return StockPrices(
             parsed,
-            start=parsed.start_date or today - DEFAULT_WINDOW,
+            start=parsed.start_date or min(parsed.end_date or today, today) - DEFAULT_WINDOW,
             end=min(parsed.end_date or last, last),
             last_final=last_final,
             today=today,

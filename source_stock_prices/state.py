@@ -1,7 +1,7 @@
 """The state, `{"AAPL": {"date": "2026-11-20", "price": 271.49}}`, and every shape it ever had.
 
-Per ticker it holds the last bar that was emitted. `"unfinished": true` marks a bar that could still change. `"since"`
-is the first day ever read, kept where a rewritten history has to be read again and no start_date tells from when.
+Per ticker it holds the last final bar that was emitted. Of adjusted prices, whose history can be rewritten, it holds
+their `"adjustment"` too, and as `"since"` the first day ever read.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from datetime import date
 from logging import Logger
+from math import inf
 from typing import Any
 
 from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerializer, FailureType
@@ -77,14 +78,9 @@ def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> 
     return {ticker: _seen(ticker, seen) for ticker, seen in state.items()}
 
 
-def seen(day: str, price: float | None, unfinished: bool, since: str | None) -> Seen:
+def seen(day: str, price: float | None) -> Seen:
     """What the state keeps of an emitted bar."""
-    kept: Seen = {"date": day, "price": price}
-    if unfinished:
-        kept["unfinished"] = True
-    if since:
-        kept["since"] = since
-    return kept
+    return {"date": day, "price": price}
 
 
 def _seen(ticker: str, value: Any) -> Seen:
@@ -92,15 +88,16 @@ def _seen(ticker: str, value: Any) -> Seen:
         raise StateError(f"{value!r} of {ticker!r} is not an object with a date")
     _day(ticker, value.get("date"))
     _day(ticker, value.get("since", value["date"]))
-    if not isinstance(value.get("price"), (int, float, type(None))) or isinstance(value.get("price"), bool):
-        raise StateError(f"the price {value['price']!r} of {ticker!r} is not a number")
-    return dict(value)
+    price = value.get("price")
+    if price is not None and not (type(price) in (int, float) and 0 < price < inf):
+        raise StateError(f"the price {price!r} of {ticker!r} is not a number above zero")
+    return {**value, "price": value.get("price")}
 
 
 def _day(what: str, value: Any) -> str:
     try:
-        if len(value) == 10:
-            return date.fromisoformat(value).isoformat()
+        if date.fromisoformat(value).isoformat() == value:
+            return str(value)
     except (TypeError, ValueError):
         pass
     raise StateError(f"{value!r} of {what!r} is not a date (YYYY-MM-DD)")

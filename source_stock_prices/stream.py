@@ -23,7 +23,7 @@ from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
 from source_stock_prices.providers.base import ANY, RAW, Bar, Kind, Problem, Provider, Query, Request, body_text, trim
 from source_stock_prices.report import Report
-from source_stock_prices.restatement import Finding, judge
+from source_stock_prices.restatement import Finding, judge, moved
 
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two bytes of an answer."""
@@ -33,6 +33,9 @@ MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, Val
 
 SLICE_SECONDS = 60
 """How long a slice of a slow sync goes on before its STATE is written."""
+
+PAGES = 50
+"""More pages than the bars of one query fill: a vendor that repeats itself would have them read for ever."""
 
 GARBLED = 3
 """Unreadable answers in a row after which it is no ticker's fault."""
@@ -67,8 +70,9 @@ class StockPrices(HttpStream):
         self._read_at = 0
         self._is_whole_market, self._looks_back = config.tickers == (ANY,), False
         self._finished = last_final.isoformat()
-        self._keeps_since = config.adjustment != RAW and config.start_date is None
         super().__init__(api_budget=_pace(config.requests_per_minute))
+        # Without one of its own, requests would put the password of a .netrc in the place of the key.
+        self._http_client._session.auth = lambda request: request
         if adapter := self.provider.adapter():
             self._http_client._session.mount(self.provider.base_url, adapter)
 
@@ -99,7 +103,11 @@ class StockPrices(HttpStream):
         except ProviderError as error:
             self._report.stop(self.tickers, error)
             return
-        if not queries:
+        if self._start > self.end and not all(ticker in seen for ticker in self.tickers):
+            self.logger.warning(
+                f"The start, {self._start}, is after {self.end}, the last session due: nothing to read."
+            )
+        elif not queries:
             self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
         self._answers = ahead(partial(self._answer, seen), queries, self._config.num_workers)
         self._left, size = len(queries), plan.slice_size(len(queries))
@@ -158,7 +166,7 @@ class StockPrices(HttpStream):
                 raise
             # The plan serves no bar of the last day yet; those of the days before are there to be read.
             self._served_until = query.end - timedelta(days=1)
-            self.logger.info(f"{self.provider.title} does not serve {query.end} yet: {error.problem.said}")
+            self.logger.info(f"{self.provider.title} does not serve {query.end} yet: {trim(error.problem.said)}")
             return self.ask(query, report)
 
     def knows(self, ticker: str) -> bool:
@@ -217,8 +225,12 @@ class StockPrices(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Any]:
-        query, report = (stream_slice or {})["query"], (stream_slice or {})["report"]
+        asked: Any = stream_slice
+        query, report = asked["query"], asked["report"]
         with _readable(response):
+            asked["pages"] = asked.get("pages", 0) + 1
+            if asked["pages"] > PAGES:
+                raise ValueError(f"more than {PAGES} pages")
             for ticker, problem in self.provider.refused(response, query).items():
                 report.set_aside(ticker, ProviderError(problem, response.status_code))
             if notice := self.provider.notice(response, query):
@@ -245,10 +257,12 @@ class StockPrices(HttpStream):
         if self._looks_back:
             return current_stream_state  # a history read again says nothing of the days after it
         seen = current_stream_state.get(ticker)
-        if seen is None or day >= seen["date"]:
-            since = (seen or {}).get("since", day) if self._keeps_since else None
-            price = None if self._is_whole_market else data["price"]
-            current_stream_state[ticker] = state.seen(day, price, day > self._finished, since)
+        # An unfinished bar moves by itself: it is read again, and could not tell whether a history was rewritten.
+        if day <= self._finished and (seen is None or day >= seen["date"]):
+            now = state.seen(day, None if self._is_whole_market else data["price"])
+            if self._config.adjustment != RAW:
+                now.update(adjustment=self._config.adjustment, since=(seen or {}).get("since", day))
+            current_stream_state[ticker] = now
         return current_stream_state
 
     def _request(self, stream_slice: Mapping[str, Any] | None, next_page_token: Mapping[str, Any] | None) -> Request:
@@ -334,8 +348,13 @@ class StockPrices(HttpStream):
             whole = self._ask_batch(again, report)
             for ticker in again.tickers:
                 bars[ticker] = whole.get(ticker, [])
-                if not bars[ticker] and ticker not in report.failed:
-                    report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, "its history came back empty")))
+                if ticker in report.failed:
+                    continue
+                if not bars[ticker] or bars[ticker][0].date.isoformat() > seen[ticker]["date"]:
+                    said = f"its history came back without the bar of {seen[ticker]['date']}"
+                    report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, said)))
+                else:
+                    report.began(ticker, again.start, bars[ticker][0].date)
         return bars, report
 
     def _take_over(self, query: Query, bars: Mapping[str, list[Bar]], report: Report, seen: Mapping[str, Any]) -> None:
@@ -362,7 +381,7 @@ class StockPrices(HttpStream):
         elif finding is Finding.IRRECONCILABLE:
             report.lines.append(f"The raw price of {ticker} on {day} was {was} and is {now}: is the ticker reused?")
         elif finding is Finding.RESTATED:
-            ratio = f"ratio {now / was:.6g}" if now and was else "by an event in a new session"
+            ratio = f"ratio {now / was:.6g}" if now and was and moved(was, now) else "by a new row"
             report.lines.append(
                 f"{self.provider.title} rewrote the history of {ticker}: {day} was {was} and is {now} ({ratio})."
                 f" It is read again since {self._rewritten_since(seen[ticker])}."
@@ -370,9 +389,9 @@ class StockPrices(HttpStream):
         return finding is Finding.RESTATED
 
     def _rewritten_since(self, seen: Mapping[str, Any]) -> date:
-        """The first day of a ticker that was ever read: start_date, or where there is none, what the state kept."""
-        first = self._config.start_date or date.fromisoformat(seen.get("since", self._start.isoformat()))
-        return min(first, date.fromisoformat(seen["date"]))
+        """The first day of a ticker that was ever read, as far as the config and the state tell."""
+        known = [date.fromisoformat(seen[key]) for key in ("since", "date") if key in seen]
+        return min([self._config.start_date or self._start, *known])
 
     def _ask_batch(self, query: Query, report: Report) -> dict[str, list[Bar]]:
         """The bars of one query by ticker; a ticker that fails is set aside, and the others are asked for again."""
@@ -422,7 +441,7 @@ def _readable(response: Response) -> Iterator[None]:
     try:
         yield
     except MISREAD as error:
-        said = f"{type(error).__name__} {trim(str(error), 80)} in {trim(body_text(response), 200)}"
+        said = f"{type(error).__name__} {trim(str(error), 80)} in {body_text(response)}"
         raise ProviderError(Problem(Kind.UNREADABLE, said), response.status_code) from error
 
 

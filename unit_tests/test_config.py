@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import validate
 
-from source_stock_prices.config import Config, ConfigError
+from source_stock_prices.config import Config, ConfigError, unknown_keys
 from source_stock_prices.providers import PROVIDERS
 
 SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL"}
@@ -84,7 +84,7 @@ def test_it_takes_dates_as_days() -> None:
         ({"requests_per_minute": "5"}, "requests_per_minute: '5' is out of range"),
         ({"provider": {"name": "bloomberg"}}, "provider.name: 'bloomberg' is not a known provider. Allowed: massive, "),
         ({"provider": {}}, "provider.name: None is not a known provider"),
-        ({"provider": "tiingo"}, "provider.name: 'tiingo' is not a known provider"),
+        ({"provider": "a key, perhaps"}, 'provider: not an object. Allowed: {"name": ...} and the settings of that'),
         ({"provider": {"name": ["x"]}}, "provider.name: ['x'] is not a known provider"),
         ({"provider": {"name": "tiingo"}}, "provider.api_key is missing: Tiingo needs it. Put it in"),
         ({"provider": {"name": "tiingo", "api_key": "\N{SNOWMAN}"}}, "provider.api_key: the value is not a line of"),
@@ -95,7 +95,14 @@ def test_it_takes_dates_as_days() -> None:
             {"provider": {"name": "iex", "api_key": "k", "base_url": "ftp://x"}},
             "provider.base_url: 'ftp://x' is not an address such as https://example.com/path.",
         ),
-        ({"provider": {"name": "massive", "api_key": "k", "base_url": "https://u:p@x"}}, "provider.base_url: '"),
+        (
+            {"provider": {"name": "massive", "api_key": "k", "base_url": "https://u:p@x"}},
+            "provider.base_url: 'https://****@x' is",
+        ),
+        (
+            {"provider": {"name": "massive", "api_key": "k", "base_url": "http://[::1"}},
+            "provider.base_url: 'http://[::1' ",
+        ),
     ],
 )
 def test_it_names_the_key_the_value_and_what_is_allowed(change: dict[str, Any], sentence: str) -> None:
@@ -103,6 +110,12 @@ def test_it_names_the_key_the_value_and_what_is_allowed(change: dict[str, Any], 
     with pytest.raises(ConfigError) as caught:
         Config.parse(SAMPLE | change)
     assert str(caught.value).startswith(sentence)
+
+
+def test_it_tells_which_keys_have_no_effect() -> None:
+    """A misspelled start_date would read a week in place of ten years."""
+    raw = {"provider": {"name": "sample", "exchange": "US"}, "stock_ticker": "AAPL", "startDate": "2015-01-01", "_x": 1}
+    assert unknown_keys(raw) == ["startDate", "provider.exchange"]
 
 
 def test_it_says_where_a_key_is_had_and_how_to_try_without_one() -> None:

@@ -11,21 +11,13 @@ from source_stock_prices import plan, sessions
 
 START, END = date(2026, 11, 2), date(2026, 11, 20)
 DAYS = st.dates(min_value=START - timedelta(days=30), max_value=END + timedelta(days=30))
-SEEN = st.fixed_dictionaries(
-    {"date": DAYS.map(date.isoformat), "price": st.just(1.0)}, optional={"unfinished": st.just(True)}
-)
+SEEN = st.fixed_dictionaries({"date": DAYS.map(date.isoformat), "price": st.just(1.0)})
 
 
 def test_it_asks_for_a_new_ticker_from_the_start_date() -> None:
     """A ticker added later gets its whole history, whatever the others' states are."""
     seen = {"AAPL": {"date": "2026-11-19", "price": 1.0}}
     assert list(plan.windows(("AAPL", "MSFT"), seen, START, END)) == [("AAPL", date(2026, 11, 19)), ("MSFT", START)]
-
-
-def test_it_asks_again_for_a_last_bar_that_was_unfinished() -> None:
-    """A partial bar seen in the afternoon must not stay in the table."""
-    seen = {"AAPL": {"date": END.isoformat(), "price": 1.0, "unfinished": True}}
-    assert list(plan.windows(("AAPL",), seen, START, END)) == [("AAPL", END)]
 
 
 @given(st.dictionaries(st.sampled_from(["A", "B", "C"]), SEEN))
@@ -36,7 +28,7 @@ def test_it_asks_for_every_day_that_can_be_new_and_for_no_ticker_without_one(see
         last = date.fromisoformat(seen[ticker]["date"]) if ticker in seen else None
         if last is None:
             assert windows[ticker] == START
-        elif last < END or (last == END and "unfinished" in seen[ticker]):
+        elif last < END:
             assert windows[ticker] == last
         else:
             assert ticker not in windows

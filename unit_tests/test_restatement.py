@@ -39,12 +39,15 @@ def test_it_judges_by_the_last_bar_seen_and_by_what_the_rows_tell(
     adjustment: str, bars: list[Bar], finding: Finding
 ) -> None:
     """Adjusted histories are rewritten by splits and dividends, raw ones never; a bar that is gone proves nothing."""
-    assert judge(SEEN, bars, adjustment).finding is finding
+    seen = SEEN if adjustment == "raw" else SEEN | {"adjustment": adjustment}
+    assert judge(seen, bars, adjustment).finding is finding
 
 
-def test_it_expects_an_unfinished_bar_to_move() -> None:
-    """The price of the afternoon is not that of the evening."""
-    assert judge(SEEN | {"unfinished": True}, [bar(19, 404.0)], "splits").finding is Finding.KEPT
+@pytest.mark.parametrize(("before", "now"), [("raw", "splits"), ("splits", "raw"), ("splits", "all")])
+def test_it_takes_a_state_of_another_adjustment_for_another_history(before: str, now: str) -> None:
+    """The last bar is often equal in both; the older ones are not."""
+    seen = SEEN | ({} if before == "raw" else {"adjustment": before})
+    assert judge(seen, [bar(19, 400.0)], now).finding is Finding.RESTATED
 
 
 def test_it_has_nothing_to_compare_with_a_tutorials_state() -> None:

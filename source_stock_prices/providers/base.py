@@ -96,7 +96,7 @@ class Kind(Enum):
 
 
 class Problem(NamedTuple):
-    """A problem in the vendor's own words.
+    """A problem in the vendor's own words, which may echo the key.
 
     `wait` is the seconds the vendor asks for, or None when it names no time. `fix` is what the user can do, when
     only this vendor's module knows it. `ticker` is the one, in the vendor's spelling, that failed a whole batch.
@@ -217,7 +217,9 @@ def classify(response: Response, said: str, rules: Iterable[Rule]) -> Problem:
     wait = _retry_after(response) or rule.wait
     if wait is None and rule.period:
         wait = rule.period - (_vendor_time(response) or 0) % rule.period
-    return Problem(rule.kind, trim(said), wait, rule.fix)
+    if 300 <= status < 400 and not said:
+        said = f"a redirect to {urlsplit(response.headers.get('Location', '')).netloc}"
+    return Problem(rule.kind, trim(said, 2000), wait, rule.fix)
 
 
 def _kind_of_status(status: int) -> Kind:

@@ -91,7 +91,10 @@ class Massive(Provider):
         alone = tickers[0] if len(tickers) == 1 and tickers != (ANY,) else None
         wanted = frozenset(tickers) if tickers != (ANY,) else None
         # An answer without bars has no `results` at all, and says so: {"resultsCount":0,"queryCount":0,"status":"OK"}
-        for row in body["results"] if body["resultsCount"] else ():
+        rows = body["results"] if body["resultsCount"] or "results" in body else ()
+        if rows and alone and body.get("ticker", alone).upper() != alone.upper():
+            raise ValueError(f"bars of {body['ticker']}")
+        for row in rows:
             ticker = alone or row["T"]
             if wanted and ticker not in wanted:
                 continue
