@@ -190,7 +190,7 @@ def test_it_is_whole_again_wherever_it_was_killed(sandbox: Sandbox, vendor: str)
 def test_it_is_whole_again_wherever_a_larger_sync_was_killed(sandbox: Sandbox, data: st.DataObject) -> None:
     """Sampled: many tickers in few slices, killed twice."""
     sandbox.reset()
-    tickers = many(data.draw(st.integers(1, 25)))
+    sandbox.universe = tickers = many(data.draw(st.integers(1, 25)))
     vendor = data.draw(st.sampled_from(VENDORS))
     settings = config(sandbox, vendor, ", ".join(tickers))
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))

@@ -104,9 +104,7 @@ class StockPrices(HttpStream):
             self._report.stop(self.tickers, error)
             return
         if self._start > self.end and not all(ticker in seen for ticker in self.tickers):
-            self.logger.warning(
-                f"The start, {self._start}, is after {self.end}, the last session due: nothing to read."
-            )
+            self.logger.warning(f"The start, {self._start}, is after {self.end}, the last session due.")
         elif not queries:
             self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
         self._answers = ahead(partial(self._answer, seen), queries, self._config.num_workers)
