@@ -11,6 +11,7 @@ a full page, are made small enough for a case to reach them.
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import inspect
 import json
@@ -321,6 +322,45 @@ def test_it_reads_or_refuses_whatever_comes(data: st.DataObject) -> None:
     for bar in bars:
         assert isinstance(bar.date, date)
         assert all(value is None or (type(value) in (int, float) and isfinite(value)) for value in bar[2:])
+
+
+ODD_BODIES = [b"", b"\xff\xfe\x00", b"[" * 100_000, b'{"a":' * 5000, b"1e400", b"NaN", b"\x1f\x8b\x08", b"]", b"\n"]
+ODD_BODIES += [
+    b"null",
+    b"1",
+    b'"text"',
+    b"[]",
+    b"{}",
+    b"[null]",
+    b"[[]]",
+    b"[1]",
+    b'[{"date": 1}]',
+    b'{"status": "OK"}',
+]
+ODD_HEADERS = [{}, {"Retry-After": "soon"}, {"Retry-After": "9" * 40}, {"Date": "never", "Retry-After": "Fri, 99"}]
+
+
+@every_provider
+@given(
+    body=st.sampled_from(ODD_BODIES) | st.binary(max_size=200),
+    status=st.sampled_from([200, 204, 302, 400, 401, 402, 403, 404, 418, 429, 500, 503]),
+    headers=st.sampled_from(ODD_HEADERS),
+)
+def test_it_never_takes_odd_bytes_for_bars(
+    provider: type[Provider], body: bytes, status: int, headers: dict[str, str]
+) -> None:
+    """Cut, binary, nested without end: a problem, a refusal to read, or at most an empty list; no other exception."""
+    case = next(
+        case for case in cases("responses", "bars") if case.name == provider.name and len(case.query.tickers) == 1
+    )
+    odd = answer(case._replace(data={**case.data, "status": status, "headers": headers}), body)
+    problem = case.provider.problem(odd)
+    if problem:
+        assert problem.wait is None or problem.wait > 0
+        return
+    with contextlib.suppress(*MISREAD):
+        assert list(case.provider.parse(odd, case.query)) == []
+        assert status == 200 or b"no data" in body.lower()
 
 
 # The files of cases
