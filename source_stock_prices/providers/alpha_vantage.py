@@ -144,7 +144,7 @@ def _adjusted(bar: Bar, row: Mapping[str, Any]) -> Bar:
     def scaled(price: float | None) -> float | None:
         if price == bar.close:
             return adjusted  # exactly, so that no high is below its close by a rounding error
-        return None if price is None or ratio is None else price * ratio
+        return None if price is None or ratio is None else number(price * ratio)
 
     return bar._replace(
         open=scaled(bar.open),
