@@ -65,4 +65,5 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     entrypoint = Entrypoint(source or SourceStockPrices())
     parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
     for message in entrypoint.run(parsed):
-        print(message, flush=True)
+        sys.stdout.write(f"{message}\n")  # in one piece: workers log to the same output
+        sys.stdout.flush()
