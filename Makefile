@@ -22,7 +22,7 @@ demo: .venv/installed ## Sync the sample market twice: no key, no network
 test: lint ## Lint, then run the unit and integration tests
 	$(BIN)/python -m pytest
 
-soak: .venv/installed-tests ## The tests that draw their data, EXAMPLES=300 times instead of four
+soak: .venv/installed-tests ## The tests that draw their data, EXAMPLES=300 times instead of six
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest integration_tests
 
 bench: .venv-bench/installed ## Measure the connector beside other programs (RUNS=3; takes a while)

@@ -18,7 +18,7 @@ from integration_tests.sandbox import Sandbox
 from source_stock_prices import errors
 
 DRAWN = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "4")),
+    max_examples=int(os.environ.get("EXAMPLES", "6")),
     deadline=None,
     phases=[Phase.reuse, Phase.generate],  # shrinking whole syncs takes longer than reading one
     suppress_health_check=list(HealthCheck),

@@ -92,6 +92,17 @@ def test_it_sets_a_ticker_aside_whose_answer_is_garbled(sandbox: Sandbox, vendor
     assert table(output.records + rest.records) == {key: trade.close for key, trade in truth.items()}
 
 
+def test_it_goes_on_past_garbled_answers_that_are_not_in_a_row(sandbox: Sandbox) -> None:
+    """A good answer between them shows that the vendor is there: each is its ticker's alone."""
+    sandbox.now = FRIDAY_EVENING
+    tickers = many(8)
+    for bad in tickers[1::2]:
+        sandbox.fail("html", times=-1, vendor="tiingo", ticker=bad)
+    output = read(config(sandbox, "tiingo", ", ".join(tickers)), now=FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert list(output.state) == tickers[::2]
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_it_stops_when_every_answer_is_garbled(sandbox: Sandbox, vendor: str) -> None:
     """Then it is no ticker's fault, and asking on would only cost requests."""
