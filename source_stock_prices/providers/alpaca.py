@@ -66,6 +66,9 @@ class Alpaca(Provider):
     feed: str = field(default="sip", metadata={"allowed": ("sip", "iex")})
     base_url: str = "https://data.alpaca.markets"
 
+    def key_headers(self) -> Mapping[str, str]:
+        return {"APCA-API-KEY-ID": self.api_key, "APCA-API-SECRET-KEY": self.api_secret}
+
     def request(self, query: Query) -> Request:
         return self._get(
             {
@@ -124,8 +127,7 @@ class Alpaca(Provider):
         return any(decode(response)["bars"].values())
 
     def _get(self, params: Mapping[str, str]) -> Request:
-        keys = {"APCA-API-KEY-ID": self.api_key, "APCA-API-SECRET-KEY": self.api_secret}
-        return Request(f"{self.base_url}/v2/stocks/bars", params, keys)
+        return self.get(f"{self.base_url}/v2/stocks/bars", params)
 
 
 def _until_reset(response: Response) -> float | None:

@@ -94,14 +94,16 @@ class AlphaVantage(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return len(ticker.partition(".")[2]) < 2  # TSCO.LON, but BRK.B
 
+    def key_params(self) -> Mapping[str, str]:
+        return {"apikey": self.api_key}
+
     def request(self, query: Query) -> Request:
-        return Request(
+        return self.get(
             f"{self.base_url}/query",
             {
                 "function": "TIME_SERIES_DAILY" if query.adjustment == RAW else "TIME_SERIES_DAILY_ADJUSTED",
                 "symbol": query.ticker,
                 "outputsize": "compact" if query.today - query.start <= REACH else "full",
-                "apikey": self.api_key,  # the API takes its key in the query alone
             },
         )
 

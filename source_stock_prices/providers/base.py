@@ -153,6 +153,18 @@ class Provider(ABC):
         """Whether a ticker has a bar for each session of the New York Stock Exchange."""
         return True
 
+    def key_headers(self) -> Mapping[str, str]:
+        """The headers that carry the key, of a vendor that takes it there."""
+        return {}
+
+    def key_params(self) -> Mapping[str, str]:
+        """The parameters that carry the key, of a vendor that takes it in the query alone."""
+        return {}
+
+    def get(self, url: str, params: Mapping[str, str] | None = None) -> Request:
+        """A request with the key."""
+        return Request(url, {**(params or {}), **self.key_params()}, self.key_headers())
+
     @abstractmethod
     def request(self, query: Query) -> Request:
         """The first request for a query."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -82,6 +82,9 @@ class Eodhd(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return self.spelling(ticker).endswith(".US")
 
+    def key_params(self) -> Mapping[str, str]:
+        return {"api_token": self.api_key}
+
     def request(self, query: Query) -> Request:
         return self._get(query.ticker, {"from": query.start.isoformat(), "to": query.end.isoformat()})
 
@@ -126,9 +129,8 @@ class Eodhd(Provider):
         return bool(decode(response))
 
     def _get(self, ticker: str, params: dict[str, str]) -> Request:
-        # The API takes its key in the query alone, and answers in CSV unless told otherwise.
-        url = f"{self.base_url}/eod/{quote(self.spelling(ticker), safe='')}"
-        return Request(url, {**params, "fmt": "json", "api_token": self.api_key})
+        # It answers in CSV unless told otherwise.
+        return self.get(f"{self.base_url}/eod/{quote(self.spelling(ticker), safe='')}", {**params, "fmt": "json"})
 
 
 def _only_warns(row: Any) -> bool:

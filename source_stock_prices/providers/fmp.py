@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from re import sub
@@ -78,8 +78,11 @@ class Fmp(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return "." not in self.spelling(ticker)
 
+    def key_headers(self) -> Mapping[str, str]:
+        return {"apikey": self.api_key}
+
     def request(self, query: Query) -> Request:
-        return self._get(
+        return self.get(
             f"{self.base_url}/stable/historical-price-eod/{PATHS[query.adjustment]}",
             {
                 "symbol": self.spelling(query.ticker),
@@ -122,13 +125,10 @@ class Fmp(Provider):
         before = min(calendar_day(row["date"]) for row in rows) - timedelta(days=1)
         if not params["from"] <= before.isoformat() < params["to"]:
             return None
-        return self._get((response.request.url or "").partition("?")[0], {**params, "to": before.isoformat()})
+        return self.get((response.request.url or "").partition("?")[0], {**params, "to": before.isoformat()})
 
     def reference_request(self, ticker: str) -> Request:
-        return self._get(f"{self.base_url}/stable/profile", {"symbol": self.spelling(ticker)})
+        return self.get(f"{self.base_url}/stable/profile", {"symbol": self.spelling(ticker)})
 
     def is_listed(self, response: Response) -> bool:
         return bool(decode(response))
-
-    def _get(self, url: str, params: dict[str, str]) -> Request:
-        return Request(url, params, {"apikey": self.api_key})

@@ -5,7 +5,7 @@ Reference: https://github.com/dblock/iex-ruby-client (recordings of 2019 and 202
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import quote
@@ -65,11 +65,13 @@ class Iex(Provider):
     base_url: str
     api_key: str = field(repr=False)
 
+    def key_params(self) -> Mapping[str, str]:
+        return {"token": self.api_key}
+
     def request(self, query: Query) -> Request:
         days = (query.today - query.start).days
         reach = next((word for most, word in RANGES if days <= most), "max")
-        # The API takes its key in the query alone.
-        return Request(f"{self.base_url}/stock/{quote(query.ticker, safe='')}/chart/{reach}", {"token": self.api_key})
+        return self.get(f"{self.base_url}/stock/{quote(query.ticker, safe='')}/chart/{reach}")
 
     def problem(self, response: Response) -> Problem | None:
         if response.status_code == 200 and isinstance(decode(response), list):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from requests import Response
@@ -79,6 +79,9 @@ class Marketstack(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return "." not in self.spelling(ticker)
 
+    def key_params(self) -> Mapping[str, str]:
+        return {"access_key": self.api_key}
+
     def request(self, query: Query) -> Request:
         return self._get(
             query.tickers,
@@ -132,9 +135,8 @@ class Marketstack(Provider):
         return bool(decode(response)["data"])
 
     def _get(self, tickers: Iterable[str], params: dict[str, str]) -> Request:
-        # The API takes its key in the query alone.
         symbols = ",".join(self.spelling(ticker) for ticker in tickers)
-        return Request(f"{self.base_url}/eod", {"symbols": symbols, **params, "access_key": self.api_key})
+        return self.get(f"{self.base_url}/eod", {"symbols": symbols, **params})
 
     def _by_symbol(self, tickers: Iterable[str]) -> dict[str, list[str]]:
         """The tickers of each symbol that a row may have: the one asked for, or that without its exchange.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import quote
@@ -66,15 +66,18 @@ class Massive(Provider):
     api_key: str = field(repr=False)
     base_url: str = "https://api.massive.com"
 
+    def key_headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}"}
+
     def request(self, query: Query) -> Request:
         adjusted = "true" if query.adjustment == SPLITS else "false"
         if len(query.tickers) > 1 or query.tickers == (ANY,):
-            return self._get(
+            return self.get(
                 f"{self.base_url}/v2/aggs/grouped/locale/us/market/stocks/{query.start}",
                 {"adjusted": adjusted, "include_otc": "true"},
             )
         ticker = quote(query.ticker, safe="")  # case matters: KIMpL is a preferred share
-        return self._get(
+        return self.get(
             f"{self.base_url}/v2/aggs/ticker/{ticker}/range/1/day/{query.start}/{query.end}",
             {"adjusted": adjusted, "sort": "asc", "limit": "50000"},
         )
@@ -106,17 +109,14 @@ class Massive(Provider):
     def next_request(self, response: Response) -> Request | None:
         # The link carries the host of the official API and no key, whatever host was asked.
         link = text_at(decode(response), "next_url")
-        return self._get(on_host(self.base_url, link)) if link else None
+        return self.get(on_host(self.base_url, link)) if link else None
 
     def splits_request(self, start: date, end: date) -> Request:
         window = {"execution_date.gte": start.isoformat(), "execution_date.lte": end.isoformat()}
-        return self._get(f"{self.base_url}/stocks/v1/splits", {**window, "limit": "5000"})
+        return self.get(f"{self.base_url}/stocks/v1/splits", {**window, "limit": "5000"})
 
     def split_tickers(self, response: Response) -> Iterable[str]:
         return [row["ticker"] for row in decode(response).get("results", ())]
 
     def reference_request(self, ticker: str) -> Request:
-        return self._get(f"{self.base_url}/v3/reference/tickers/{quote(ticker, safe='')}")
-
-    def _get(self, url: str, params: dict[str, str] | None = None) -> Request:
-        return Request(url, params or {}, {"Authorization": f"Bearer {self.api_key}"})
+        return self.get(f"{self.base_url}/v3/reference/tickers/{quote(ticker, safe='')}")

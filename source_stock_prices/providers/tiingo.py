@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -59,9 +59,12 @@ class Tiingo(Provider):
     def spelling(self, ticker: str) -> str:
         return ticker.replace(".", "-")  # BRK.B is BRK-B
 
+    def key_headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Token {self.api_key}"}
+
     def request(self, query: Query) -> Request:
-        return self._get(
-            f"/tiingo/daily/{self._path(query.ticker)}/prices",
+        return self.get(
+            f"{self.base_url}/tiingo/daily/{self._path(query.ticker)}/prices",
             {"startDate": query.start.isoformat(), "endDate": query.end.isoformat(), "format": "json"},
         )
 
@@ -95,10 +98,7 @@ class Tiingo(Provider):
             )
 
     def reference_request(self, ticker: str) -> Request:
-        return self._get(f"/tiingo/daily/{self._path(ticker)}")
-
-    def _get(self, path: str, params: dict[str, str] | None = None) -> Request:
-        return Request(self.base_url + path, params or {}, {"Authorization": f"Token {self.api_key}"})
+        return self.get(f"{self.base_url}/tiingo/daily/{self._path(ticker)}")
 
     def _path(self, ticker: str) -> str:
         return quote(self.spelling(ticker), safe="")

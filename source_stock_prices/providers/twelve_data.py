@@ -82,6 +82,9 @@ class TwelveData(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return not (self.exchange or self.country or ":" in ticker or "/" in ticker)
 
+    def key_headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"apikey {self.api_key}"}
+
     def request(self, query: Query) -> Request:
         return self._get(
             {
@@ -132,8 +135,7 @@ class TwelveData(Provider):
 
     def _get(self, params: Mapping[str, str]) -> Request:
         listing = {key: value for key, value in (("exchange", self.exchange), ("country", self.country)) if value}
-        headers = {"Authorization": f"apikey {self.api_key}"}
-        return Request(f"{self.base_url}/time_series", {"interval": "1day", **params, **listing}, headers)
+        return self.get(f"{self.base_url}/time_series", {"interval": "1day", **params, **listing})
 
 
 def _parts(response: Response) -> Mapping[str, Any]:
