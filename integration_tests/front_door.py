@@ -45,6 +45,20 @@ class Output:
     def records(self) -> list[Row]:
         return [record["data"] for record in self.of_type("RECORD")]
 
+    def rows(self, stream: str) -> list[Row]:
+        """The records of one stream."""
+        return [record["data"] for record in self.of_type("RECORD") if record["stream"] == stream]
+
+    def states_of(self, stream: str) -> list[dict[str, Any]]:
+        """The states of one stream."""
+        states = [state["stream"] for state in self.of_type("STATE")]
+        return [state["stream_state"] for state in states if state["stream_descriptor"]["name"] == stream]
+
+    @property
+    def state_messages(self) -> list[dict[str, Any]]:
+        """The last state of each stream, as the platform hands them back."""
+        return list({state["stream"]["stream_descriptor"]["name"]: state for state in self.of_type("STATE")}.values())
+
     @property
     def states(self) -> list[dict[str, Any]]:
         """The stream state of every STATE message."""
@@ -101,20 +115,34 @@ def check(config: Row, *, now: DateTime) -> Output:
         return program("check", "--config", _file(folder, "config", config), now=now)
 
 
-def read(config: Row, *, now: DateTime, state: Any = None, mode: str = "incremental") -> Output:
-    """`read` of the price stream with a config and a state file of any content."""
+def discover(config: Row, *, now: DateTime) -> Output:
+    """`discover` with a config."""
+    with tempfile.TemporaryDirectory() as folder:
+        return program("discover", "--config", _file(folder, "config", config), now=now)
+
+
+def read(
+    config: Row,
+    *,
+    now: DateTime,
+    state: Any = None,
+    mode: str = "incremental",
+    streams: Sequence[str] = ("stock_prices",),
+) -> Output:
+    """`read` of some streams with a config and a state file of any content."""
     with tempfile.TemporaryDirectory() as folder:
         args = ["read", "--config", _file(folder, "config", config)]
-        args += ["--catalog", _file(folder, "catalog", catalog(mode))]
+        args += ["--catalog", _file(folder, "catalog", catalog(mode, streams))]
         if state is not None:
             args += ["--state", _file(folder, "state", state)]
         return program(*args, now=now)
 
 
-def catalog(mode: str = "incremental") -> Row:
-    """A configured catalog of the price stream."""
-    stream = {"name": "stock_prices", "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]}
-    return {"streams": [{"stream": stream, "sync_mode": mode, "destination_sync_mode": "append_dedup"}]}
+def catalog(mode: str = "incremental", streams: Sequence[str] = ("stock_prices",)) -> Row:
+    """A configured catalog of some streams."""
+    modes = {"json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]}
+    chosen = {"sync_mode": mode, "destination_sync_mode": "append_dedup"}
+    return {"streams": [{"stream": {"name": name, **modes}, **chosen} for name in streams]}
 
 
 def as_message(state: Row) -> list[Row]:

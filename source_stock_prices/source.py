@@ -28,6 +28,7 @@ from source_stock_prices import sessions, state
 from source_stock_prices.check import check
 from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
 from source_stock_prices.providers.base import trim
+from source_stock_prices.reference import references
 from source_stock_prices.stream import StockPrices
 
 DEFAULT_WINDOW = timedelta(days=7)
@@ -74,7 +75,8 @@ class SourceStockPrices(AbstractSource):
         return True
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        return [self._prices(config, patient=True)]
+        prices = self._prices(config, patient=True)
+        return [prices, *references(prices)]
 
     def check(self, logger: Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         # The CDK's own would hand over the sentence as a quoted repr, its secrets not masked.

@@ -58,11 +58,11 @@ class StockPrices(HttpStream):
     url_base = ""
 
     def __init__(self, config: Config, *, start: date, end: date, last_final: date, today: date, patient: bool) -> None:
-        self._config = config
+        self.config = config
         self.provider: Provider = config.provider
         self._errors = ProviderErrors(config.provider, patient=patient)
         self.tickers, self.end = config.tickers, end
-        self._start, self._today = start, today
+        self.start, self.today = start, today
         self._served_until = end
         self._report = Report(config.provider)
         self._answers = ahead(partial(self._answer, {}), (), 1)
@@ -84,7 +84,7 @@ class StockPrices(HttpStream):
             yield from super().read(configured_stream, *args, **kwargs)
         finally:
             self._answers.close()
-        for line in self._report.summary(self._start):
+        for line in self._report.summary(self.start):
             self.logger.warning(line)
         if failure := self._report.failure():
             raise failure
@@ -97,17 +97,17 @@ class StockPrices(HttpStream):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Mapping[str, Any]]:
         seen = stream_state or {}
-        self._warn_of_the_future(seen)
+        self.warn_of_the_future(seen)
         try:
             queries = self._queries(seen)
         except ProviderError as error:
             self._report.stop(self.tickers, error)
             return
-        if self._start > self.end and not all(ticker in seen for ticker in self.tickers):
-            self.logger.warning(f"The start, {self._start}, is after {self.end}, the last session due.")
+        if self.start > self.end and not all(ticker in seen for ticker in self.tickers):
+            self.logger.warning(f"The start, {self.start}, is after {self.end}, the last session due.")
         elif not queries:
             self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
-        self._answers = ahead(partial(self._answer, seen), queries, self._config.num_workers)
+        self._answers = ahead(partial(self._answer, seen), queries, self.config.num_workers)
         self._left, size = len(queries), plan.slice_size(len(queries))
         while self._left and not self._report.stopped:
             yield {"queries": min(size, self._left), "of": len(queries)}
@@ -139,7 +139,7 @@ class StockPrices(HttpStream):
 
     def query(self, tickers: tuple[str, ...], start: date) -> Query:
         """The question for the bars of some tickers from a day on."""
-        return Query(tickers, start, self.end, self._config.adjustment, self._today)
+        return Query(tickers, start, self.end, self.config.adjustment, self.today)
 
     def last_days(self, ticker: str, start: date) -> Query:
         """The question that shows whether a ticker is served: its bars from a day on, or the market's of the last."""
@@ -167,6 +167,15 @@ class StockPrices(HttpStream):
             self.logger.info(f"{self.provider.title} does not serve {query.end} yet: {trim(error.problem.said)}")
             return self.ask(query, report)
 
+    def fetch(self, request: Request) -> Response:
+        """The answer to a request; raises ProviderError."""
+        try:
+            with self._errors.turn():
+                _, response = self._fetch_next_page(next_page_token={"request": request})
+                return response
+        except RequestException as error:
+            raise ProviderError(problem_of(error)) from error
+
     def knows(self, ticker: str) -> bool:
         """Whether the provider's ticker reference has a ticker: False where there is no reference to ask.
 
@@ -175,7 +184,7 @@ class StockPrices(HttpStream):
         request = self.provider.reference_request(ticker)
         if request is None:
             return False
-        _, response = self._fetch_next_page(next_page_token={"request": request})
+        response = self.fetch(request)
         with _readable(response):
             if self.provider.is_listed(response):
                 return True
@@ -258,8 +267,8 @@ class StockPrices(HttpStream):
         # An unfinished bar moves by itself: it is read again, and could not tell whether a history was rewritten.
         if day <= self._finished and (seen is None or day >= seen["date"]):
             now = state.seen(day, None if self._is_whole_market else data["price"])
-            if self._config.adjustment != RAW:
-                now.update(adjustment=self._config.adjustment, since=(seen or {}).get("since", day))
+            if self.config.adjustment != RAW:
+                now.update(adjustment=self.config.adjustment, since=(seen or {}).get("since", day))
             current_stream_state[ticker] = now
         return current_stream_state
 
@@ -286,18 +295,18 @@ class StockPrices(HttpStream):
             "adjusted_close": adjusted_close,
             "dividend": dividend,
             "split_factor": split_factor,
-            "adjustment": self._config.adjustment,
+            "adjustment": self.config.adjustment,
             "provider": self.provider.name,
         }
         return AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.name, data, self._read_at))
 
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
         """What has to be asked, in the order of its use."""
-        windows = list(plan.windows(self.tickers, seen, self._start, self.end))
+        windows = list(plan.windows(self.tickers, seen, self.start, self.end))
         if self._is_whole_market:
             since = windows[0][1] if windows else self.end + timedelta(days=1)
             days = sessions.between(since, self.end)
-            again = self._split_since(seen[ANY]) if days and ANY in seen and self._config.adjustment != RAW else []
+            again = self._split_since(seen[ANY]) if days and ANY in seen and self.config.adjustment != RAW else []
             return self._batches(again) + [self.query((ANY,), day)._replace(end=day) for day in days]
         whole_market = plan.by_date(windows, self.end) if self.provider.whole_market_by_date else None
         if whole_market is None:
@@ -313,7 +322,7 @@ class StockPrices(HttpStream):
         day = date.fromisoformat(seen["date"]) + timedelta(days=1)
         request, tickers = self.provider.splits_request(day, self.end), set()
         while request:
-            _, response = self._fetch_next_page(next_page_token={"request": request})
+            response = self.fetch(request)
             with _readable(response):
                 tickers |= set(self.provider.split_tickers(response))
                 request = self.provider.next_request(response)
@@ -373,7 +382,7 @@ class StockPrices(HttpStream):
         day = seen[ticker]["date"]
         if query.start > date.fromisoformat(day):
             return False  # a later day of the whole market: the one of the last bar seen was asked before
-        finding, was, now = judge(seen[ticker], bars.get(ticker, []), self._config.adjustment)
+        finding, was, now = judge(seen[ticker], bars.get(ticker, []), self.config.adjustment)
         if finding is Finding.GONE:
             report.gone(ticker, day)
         elif finding is Finding.IRRECONCILABLE:
@@ -389,7 +398,7 @@ class StockPrices(HttpStream):
     def _rewritten_since(self, seen: Mapping[str, Any]) -> date:
         """The first day of a ticker that was ever read, as far as the config and the state tell."""
         known = [date.fromisoformat(seen[key]) for key in ("since", "date") if key in seen]
-        return min([self._config.start_date or self._start, *known])
+        return min([self.config.start_date or self.start, *known])
 
     def _ask_batch(self, query: Query, report: Report) -> dict[str, list[Bar]]:
         """The bars of one query by ticker; a ticker that fails is set aside, and the others are asked for again."""
@@ -419,12 +428,12 @@ class StockPrices(HttpStream):
 
     def _tickers_per_request(self) -> int:
         # The pace counts requests: where each ticker counts as one, they are asked for one by one.
-        if self._config.requests_per_minute and self.provider.charges_by_ticker:
+        if self.config.requests_per_minute and self.provider.charges_by_ticker:
             return 1
         return self.provider.tickers_per_request
 
-    def _warn_of_the_future(self, seen: Mapping[str, Any]) -> None:
-        ahead = [ticker for ticker in self.tickers if _is_after(seen.get(ticker), self._today)]
+    def warn_of_the_future(self, seen: Mapping[str, Any]) -> None:
+        ahead = [ticker for ticker in self.tickers if _is_after(seen.get(ticker), self.today)]
         if ahead:
             self.logger.warning(f"The state of {names(ahead)} is in the future: nothing is read until then.")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
-from datetime import date, datetime, time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from flask import Response, abort, g, request
 
-from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after, sandbox
+from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after, sandbox, ticker_in_path
 from source_stock_prices.market import Trade
 from source_stock_prices.sessions import ZONE
 
@@ -69,6 +69,7 @@ vendor = Vendor(
     key=lambda: key_after("Bearer") or request.args.get("apiKey", ""),
     refusals=REFUSALS,
     market_ticker=_market_ticker,
+    tickers=lambda: ticker_in_path() or filter(None, request.args.get("ticker.any_of", "").split(",")),
     unknown_is_empty=True,
 )
 
@@ -115,9 +116,7 @@ def market_bars(day: str) -> Response:
 
 @vendor.get("/stocks/v1/splits")
 def splits() -> Response:
-    """Every split of a window, as far as it is known by now."""
-    asked = _asked()
-    first, last = _day(asked["execution_date.gte"], "from"), _day(asked["execution_date.lte"], "to")
+    """The splits of a window, of some tickers or of all, as far as they are known by now; the latest first."""
     rows = [
         {
             "id": f"{ticker}{trade.date}",
@@ -126,12 +125,54 @@ def splits() -> Response:
             "split_from": 1 if trade.split > 1 else round(1 / trade.split),
             "split_to": trade.split if trade.split > 1 else 1,
             "adjustment_type": "forward_split" if trade.split > 1 else "reverse_split",
+            "historical_adjustment_factor": 1 / trade.split,
         }
-        for ticker in sandbox().universe
-        for trade in vendor.bars(ticker, first, last, "raw")
+        for ticker, trade in _events("execution_date")
         if trade.split != 1
     ]
-    return answer({"results": rows, "status": "OK", "request_id": _request_id()})
+    return _page(sorted(rows, key=lambda row: row["execution_date"], reverse=True))
+
+
+@vendor.get("/stocks/v1/dividends")
+def dividends() -> Response:
+    """The dividends of a window, of some tickers or of all, as far as they are known by now; by ticker."""
+    rows = [
+        {
+            "id": f"{ticker}{trade.date}",
+            "ticker": ticker,
+            "cash_amount": trade.dividend,
+            "currency": "USD",
+            "declaration_date": f"{trade.date - timedelta(days=30)}",
+            "ex_dividend_date": trade.date.isoformat(),
+            "record_date": f"{trade.date + timedelta(days=1)}",
+            "pay_date": f"{trade.date + timedelta(days=21)}",
+            "frequency": 4,
+            "distribution_type": "recurring",
+            "split_adjusted_cash_amount": trade.dividend,
+            "historical_adjustment_factor": 1,
+        }
+        for ticker, trade in _events("ex_dividend_date")
+        if trade.dividend
+    ]
+    return _page(sorted(rows, key=lambda row: row["ticker"]))
+
+
+def _events(day: str) -> Iterator[tuple[str, Trade]]:
+    asked = _asked()
+    first, last = _day(asked[f"{day}.gte"], "from"), _day(asked[f"{day}.lte"], "to")
+    tickers = asked["ticker.any_of"].split(",") if "ticker.any_of" in asked else sandbox().universe
+    for ticker in tickers:
+        for trade in vendor.events(ticker, first, last):
+            yield ticker, trade
+
+
+def _page(rows: Sequence[Mapping[str, Any]]) -> Response:
+    asked = _asked()
+    offset, limit = int(asked.get("ap", "0")), _limit(asked, default=100, most=5000)
+    body = {"results": rows[offset : offset + limit], "status": "OK", "request_id": _request_id()}
+    if rows[offset + limit :]:
+        body["next_url"] = _link(request.path.removeprefix("/massive"), {**asked, "ap": str(offset + limit)})
+    return answer(body)
 
 
 @vendor.get("/v3/reference/tickers/<ticker>")

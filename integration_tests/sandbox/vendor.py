@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 KEY = "s4nd+b0x/k3y="
 FREE_KEY = "fr33+b0x/k3y="
 
+TOLD_AHEAD = timedelta(days=30)
+"""How long before its ex-date a split or a dividend is announced."""
+
 Refusal = Callable[[], Response]
 
 
@@ -124,6 +127,15 @@ class Vendor(Blueprint):
         trades = book.trades(ticker, start, min(end, last), adjustment, as_of=now.date())
         published = (trade for trade in trades if not book.is_hidden(ticker, trade.date))
         return [trade if trade.date <= final else _partial(trade) for trade in published]
+
+    def events(self, spelling: str, start: date, end: date) -> list[Trade]:
+        """The sessions of a ticker that it splits or pays at, ascending, as they were traded; told weeks ahead."""
+        ticker, book = self.listed(spelling), sandbox().book
+        if ticker is None:
+            return []
+        trades = book.trades(ticker, start, end, "raw", as_of=self.now.date() + TOLD_AHEAD)
+        known = (trade for trade in trades if not book.is_hidden(ticker, trade.date))
+        return [trade for trade in known if trade.split != 1 or trade.dividend]
 
 
 def _partial(trade: Trade) -> Trade:
