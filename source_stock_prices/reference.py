@@ -186,7 +186,9 @@ class Reference(Stream):
         """Each row of an answer, every page of it, with its ticker; raises ProviderError."""
         tickers = {} if query.tickers == (ANY,) else {self._provider.spelling(each): each for each in query.tickers}
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
-        asked = StreamSlice(partition={"symbols": ",".join(tickers)}, cursor_slice=window)
+        asked = StreamSlice(
+            partition={"symbols": ",".join(tickers)}, cursor_slice=window, extra_fields={"today": f"{query.today}"}
+        )
         self._pages.left = PAGES
         try:
             for record in self._retriever.read_records(self.get_json_schema(), asked):

@@ -5,11 +5,11 @@ It answers like a vendor over HTTP, so that what is tried is what is used: only 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import orjson
@@ -35,10 +35,14 @@ from source_stock_prices.providers.base import (
     text_at,
 )
 
+if TYPE_CHECKING:
+    from source_stock_prices.market import Trade
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Provider):
-    """Serves `GET /bars/{ticker}?from=&to=&adjustment=` as `{"bars": [...]}`; 404 `{"error": "..."}` for ZZZZ tickers.
+    """Serves `GET /bars/{ticker}?from=&to=&adjustment=` as `{"bars": [...]}`, and likewise `splits`, `dividends` and
+    `tickers`; 404 `{"error": "..."}` for ZZZZ tickers.
 
     Adjusted prices are those of the window's last day.
     """
@@ -56,7 +60,7 @@ class Sample(Provider):
 
     def problem(self, response: Response) -> Problem | None:
         body = decode(response)
-        if response.status_code == 200 and isinstance(body, dict) and "bars" in body:
+        if response.status_code == 200 and isinstance(body, dict) and ANSWERS.keys() & body.keys():
             return None
         return classify(response, text_at(body, "error"), [Rule(404, "no ticker", Kind.UNKNOWN_TICKER)])
 
@@ -86,7 +90,8 @@ class _InProcess(BaseAdapter):
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         url = urlsplit(request.url or "")
-        status, body = _answer(unquote(url.path.rpartition("/")[2]), dict(parse_qsl(url.query)))
+        _, kind, ticker = url.path.split("/")
+        status, body = _answer(kind, unquote(ticker), dict(parse_qsl(url.query)))
         response = Response()
         response.status_code, response.request, response.url = status, request, request.url or ""
         response.headers = CaseInsensitiveDict({"Content-Type": "application/json"})
@@ -97,14 +102,46 @@ class _InProcess(BaseAdapter):
         pass
 
 
-def _answer(ticker: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
+def _answer(kind: str, ticker: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
     from source_stock_prices import market
 
     if not market.is_listed(ticker):
         return 404, {"error": f"no ticker {ticker} on the sample market"}
+    return 200, {kind: ANSWERS[kind](ticker, params)}
+
+
+def _bars(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    from source_stock_prices import market
+
     start, end = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
     closes = {
         trade.date: trade.close for trade in market.adjusted_trades(ticker, start, end, adjustment="all", as_of=end)
     }
     window = market.adjusted_trades(ticker, start, end, params["adjustment"], as_of=end)
-    return 200, {"bars": [{**trade._asdict(), "adjusted_close": closes[trade.date]} for trade in window]}
+    return [{**trade._asdict(), "adjusted_close": closes[trade.date]} for trade in window]
+
+
+def _splits(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"date": trade.date, "ratio": trade.split} for trade in _trades(ticker, params) if trade.split != 1]
+
+
+def _dividends(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"date": trade.date, "amount": trade.dividend} for trade in _trades(ticker, params) if trade.dividend]
+
+
+def _tickers(ticker: str, _: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"name": f"{ticker} (made up)"}]
+
+
+def _trades(ticker: str, params: Mapping[str, str]) -> Iterable[Trade]:
+    from source_stock_prices import market
+
+    return market.trades(ticker, date.fromisoformat(params["from"]), date.fromisoformat(params["to"]))
+
+
+ANSWERS: Mapping[str, Callable[[str, Mapping[str, str]], list[dict[str, Any]]]] = {
+    "bars": _bars,
+    "splits": _splits,
+    "dividends": _dividends,
+    "tickers": _tickers,
+}

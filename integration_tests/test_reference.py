@@ -1,0 +1,263 @@
+"""Splits, dividends and tickers beside the prices: one connector, whichever half of it reads a stream."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+from pendulum import DateTime
+
+from integration_tests.front_door import Output, Row, discover, read
+from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox.app import VENDORS
+from integration_tests.test_faults import GARBLED, PASSING
+from integration_tests.test_sync import FRIDAY_EVENING, at, config, faults_of
+from source_stock_prices.reference import manifest
+
+STREAMS = {name: [stream["name"] for stream in manifest(name)["streams"]] for name in VENDORS}
+WITH_EVENTS = [name for name, streams in STREAMS.items() if streams]
+EVENTS = ("stock_splits", "dividends")
+TICKERS = ["AAPL", "MSFT", "BRK.B"]
+START = date(2019, 1, 2)
+"""Both AAPL and MSFT split after it."""
+
+
+def settings(sandbox: Sandbox, vendor: str, tickers: str = ", ".join(TICKERS)) -> dict[str, Any]:
+    return config(sandbox, vendor, tickers, start_date=f"{START}")
+
+
+def sync(sandbox: Sandbox, vendor: str, now: DateTime, tickers: str = ", ".join(TICKERS), state: Any = None) -> Output:
+    """A sync of every stream but the prices."""
+    return read(settings(sandbox, vendor, tickers), now=at(sandbox, now), state=state, streams=STREAMS[vendor])
+
+
+def ratios(rows: list[Row]) -> dict[tuple[str, str], float]:
+    return {(row["stock_ticker"], row["date"]): row["ratio"] for row in rows}
+
+
+def amounts(rows: list[Row]) -> dict[tuple[str, str], float]:
+    return {(row["stock_ticker"], row["date"]): row["amount"] for row in rows}
+
+
+def truth(sandbox: Sandbox, what: str, tickers: list[str], start: date, end: date) -> Any:
+    """What happened in a window, as far as prices are published: some vendors announce nothing before it happens."""
+    nothing = {"split": 1.0, "dividend": 0.0}[what]
+    trades = sandbox.truth(tickers, start, end).items()
+    happened = {(ticker, f"{day}"): getattr(trade, what) for (ticker, day), trade in trades}
+    return pytest.approx({key: value for key, value in happened.items() if value != nothing}, rel=1e-6)
+
+
+def happened(rows: dict[tuple[str, str], float], until: date) -> dict[tuple[str, str], float]:
+    return {key: value for key, value in rows.items() if key[1] <= f"{until}"}
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_offers_the_streams_of_the_provider_beside_the_prices(sandbox: Sandbox, vendor: str) -> None:
+    (catalog,) = discover(settings(sandbox, vendor), now=at(sandbox, FRIDAY_EVENING)).of_type("CATALOG")
+    streams = {stream["name"]: stream for stream in catalog["streams"]}
+    assert list(streams) == ["stock_prices", *STREAMS[vendor]]
+    for name, stream in streams.items():
+        keys = [key for (key,) in stream["source_defined_primary_key"]]
+        assert set(keys) <= set(stream["json_schema"]["required"])
+        modes = ["full_refresh"] if name == "tickers" else ["full_refresh", "incremental"]
+        assert stream["supported_sync_modes"] == modes
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_reads_every_event_since_the_start(sandbox: Sandbox, vendor: str) -> None:
+    output = sync(sandbox, vendor, FRIDAY_EVENING)
+    until = date(2026, 11, 19)
+    assert output.exit_code == 0, output.error
+    splits = happened(ratios(output.rows("stock_splits")), until)
+    assert splits == truth(sandbox, "split", TICKERS, START, until)
+    assert {ticker for ticker, _ in splits} == {"AAPL", "MSFT"}
+    if "dividends" in STREAMS[vendor]:
+        assert happened(amounts(output.rows("dividends")), until) == truth(sandbox, "dividend", TICKERS, START, until)
+    if "tickers" in STREAMS[vendor]:
+        assert [row["stock_ticker"] for row in output.rows("tickers")] == TICKERS
+    days = [row["date"] for row in output.rows("dividends") if row["stock_ticker"] == "AAPL"]
+    assert days == sorted(days)
+    for name in EVENTS:
+        states = output.states_of(name)
+        assert {ticker: seen["date"] for ticker, seen in states[-1].items()} == dict.fromkeys(TICKERS, "2026-11-20")
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_asks_once_a_day(sandbox: Sandbox, vendor: str) -> None:
+    first = sync(sandbox, vendor, FRIDAY_EVENING)
+    sandbox.requests.clear()
+    chosen = [name for name in STREAMS[vendor] if name in EVENTS]
+    again = read(settings(sandbox, vendor), now=FRIDAY_EVENING.add(hours=1), state=first.state_messages, streams=chosen)
+    assert again.exit_code == 0
+    assert not again.records
+    assert not sandbox.requests
+    for stream in chosen:
+        assert again.states_of(stream)[-1] == first.states_of(stream)[-1]
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_finds_an_event_that_came_to_be_known_late(sandbox: Sandbox, vendor: str) -> None:
+    """A split entered weeks after its day: the days before the state are asked for again."""
+    first = sync(sandbox, vendor, FRIDAY_EVENING)
+    sandbox.split("BRK.B", date(2026, 10, 5), 4.0)
+    second = sync(sandbox, vendor, FRIDAY_EVENING.add(days=4), state=first.state_messages)
+    assert ratios(second.rows("stock_splits")) == pytest.approx({("BRK.B", "2026-10-05"): 4.0})
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_reads_the_whole_history_of_a_ticker_that_was_added_later(sandbox: Sandbox, vendor: str) -> None:
+    first = sync(sandbox, vendor, FRIDAY_EVENING, "BRK.B")
+    second = sync(sandbox, vendor, FRIDAY_EVENING.add(days=1), "BRK.B, AAPL", state=first.state_messages)
+    until = date(2026, 11, 19)
+    assert ratios(second.rows("stock_splits")) == truth(sandbox, "split", ["AAPL"], START, until)
+    assert second.states_of("stock_splits")[-1]["AAPL"] == {"date": "2026-11-21", "since": f"{START}"}
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_reads_all_again_in_a_full_refresh(sandbox: Sandbox, vendor: str) -> None:
+    first = sync(sandbox, vendor, FRIDAY_EVENING)
+    output = read(
+        settings(sandbox, vendor),
+        now=FRIDAY_EVENING,
+        state=first.state_messages,
+        mode="full_refresh",
+        streams=["stock_splits"],
+    )
+    assert output.records == first.rows("stock_splits")
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_mixes_the_streams_in_one_sync(sandbox: Sandbox, vendor: str) -> None:
+    """Each with its own records and state; the prices are what they are alone."""
+    tickers = "AAPL, MSFT"
+    alone = read(settings(sandbox, vendor, tickers), now=at(sandbox, FRIDAY_EVENING))
+    streams = [*reversed(STREAMS[vendor]), "stock_prices"]
+    output = read(settings(sandbox, vendor, tickers), now=FRIDAY_EVENING, streams=streams)
+    assert output.exit_code == 0
+    assert output.statuses == ["STARTED", "RUNNING", "COMPLETE"] * len(streams)
+    assert output.rows("stock_prices") == alone.records
+    assert output.states_of("stock_prices")[-1] == alone.state
+    assert all(output.rows(stream) for stream in streams)
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_reads_the_other_streams_when_one_fails(sandbox: Sandbox, vendor: str) -> None:
+    settled = settings(sandbox, vendor, "AAPL")
+    whole = read(settled, now=at(sandbox, FRIDAY_EVENING), streams=STREAMS[vendor])
+    sandbox.fail("bad-key", vendor=vendor)
+    output = read(settled, now=FRIDAY_EVENING, streams=["stock_prices", *STREAMS[vendor]])
+    assert output.exit_code == 1
+    assert output.error and output.error["failure_type"] == "config_error"
+    assert output.statuses[:2] == ["STARTED", "INCOMPLETE"]
+    assert output.statuses.count("COMPLETE") == len(STREAMS[vendor])
+    assert output.records == whole.records
+
+
+@pytest.mark.parametrize(("vendor", "stream"), [(name, stream) for name in WITH_EVENTS for stream in STREAMS[name]])
+def test_it_says_what_the_price_stream_says_of_a_wrong_key(sandbox: Sandbox, vendor: str, stream: str) -> None:
+    settled = {**settings(sandbox, vendor, "AAPL"), "provider": sandbox.provider(vendor, "wr0ng+k3y/=")}
+    prices = read(settled, now=at(sandbox, FRIDAY_EVENING))
+    output = read(settled, now=FRIDAY_EVENING, streams=[stream])
+    assert output.exit_code == 1
+    assert not output.records
+    assert output.error and prices.error
+    assert output.error["message"] == prices.error["message"]
+    assert output.error["failure_type"] == "config_error"
+    assert "wr0ng" not in output.text
+
+
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(WITH_EVENTS, PASSING))
+def test_it_recovers_from_a_fault_that_passes(sandbox: Sandbox, vendor: str, fault: str) -> None:
+    whole = sync(sandbox, vendor, FRIDAY_EVENING)
+    sandbox.fail(fault, times=2, vendor=vendor, ticker="MSFT")
+    output = sync(sandbox, vendor, FRIDAY_EVENING)
+    assert output.exit_code == 0
+    assert output.records == whole.records
+
+
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(WITH_EVENTS, GARBLED))
+def test_it_sets_a_ticker_aside_whose_answer_is_garbled(sandbox: Sandbox, vendor: str, fault: str) -> None:
+    """Never no rows: it fails by name, keeps its state, and the next sync completes the table."""
+    whole = sync(sandbox, vendor, FRIDAY_EVENING)
+    sandbox.fail(fault, times=-1, vendor=vendor, ticker="MSFT")
+    output = sync(sandbox, vendor, FRIDAY_EVENING)
+    assert output.exit_code == 1
+    assert output.error and output.error["failure_type"] == "system_error"
+    assert "MSFT" in output.error["message"]
+    assert output.statuses.count("INCOMPLETE") == len(STREAMS[vendor])
+    assert set(output.states_of("stock_splits")[-1]) == {"AAPL", "BRK.B"}
+    sandbox.reset()
+    rest = sync(sandbox, vendor, FRIDAY_EVENING, state=output.state_messages)
+    for stream in EVENTS:
+        rows = {json.dumps(row) for row in output.rows(stream) + rest.rows(stream)}
+        assert rows == {json.dumps(row) for row in whole.rows(stream)}
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_stops_when_every_answer_is_garbled(sandbox: Sandbox, vendor: str) -> None:
+    sandbox.fail("html", times=-1, vendor=vendor)
+    tickers = ", ".join(f"T{n}" for n in range(50))
+    output = read(
+        {**settings(sandbox, vendor, tickers), "num_workers": 1},
+        now=at(sandbox, FRIDAY_EVENING),
+        streams=["stock_splits"],
+    )
+    assert output.exit_code == 1
+    assert len(sandbox.requests) <= 4
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_is_whole_wherever_it_is_killed(sandbox: Sandbox, vendor: str) -> None:
+    """Cut after any line, the next sync goes on from the states before it: every event is in one of the two."""
+    whole = sync(sandbox, vendor, FRIDAY_EVENING)
+    lines = whole.text.splitlines(keepends=True)
+    wanted = {(stream, json.dumps(row)) for stream in EVENTS for row in whole.rows(stream)}
+    cuts = [n for n, line in enumerate(lines) if '"STATE"' in line or n % 40 == 0]
+    for cut in cuts:
+        killed = Output("".join(lines[:cut]), -9)
+        rest = sync(sandbox, vendor, FRIDAY_EVENING, state=killed.state_messages)
+        found = {(stream, json.dumps(row)) for part in (killed, rest) for stream in EVENTS for row in part.rows(stream)}
+        assert found == wanted
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_reads_nothing_for_a_state_in_the_future(sandbox: Sandbox, vendor: str) -> None:
+    first = sync(sandbox, vendor, FRIDAY_EVENING.add(days=30))
+    sandbox.requests.clear()
+    chosen = [name for name in STREAMS[vendor] if name in EVENTS]
+    output = read(
+        settings(sandbox, vendor), now=at(sandbox, FRIDAY_EVENING), state=first.state_messages, streams=chosen
+    )
+    assert not output.records
+    assert not sandbox.requests
+    assert output.states_of("stock_splits")[-1] == first.states_of("stock_splits")[-1]
+    assert "in the future" in output.log("WARN")
+
+
+def test_it_reads_the_events_of_the_whole_market(sandbox: Sandbox) -> None:
+    """Months of every ticker in a request or two; the state is one date."""
+    output = sync(sandbox, "massive", FRIDAY_EVENING, "*")
+    until = date(2026, 11, 19)
+    universe = list(sandbox.universe)
+    assert happened(ratios(output.rows("stock_splits")), until) == truth(sandbox, "split", universe, START, until)
+    assert sorted(row["stock_ticker"] for row in output.rows("tickers")) == sorted(universe)
+    assert output.states_of("dividends")[-1] == {"*": {"date": "2026-11-20", "since": f"{START}"}}
+    sandbox.requests.clear()
+    sync(sandbox, "massive", FRIDAY_EVENING.add(days=1), "*", state=output.state_messages)
+    assert len(sandbox.requests) == 3
+
+
+def test_it_asks_for_many_tickers_at_once(sandbox: Sandbox) -> None:
+    tickers = ", ".join(f"T{n}" for n in range(250))
+    read(settings(sandbox, "massive", tickers), now=at(sandbox, FRIDAY_EVENING), streams=EVENTS)
+    assert len(sandbox.requests) == 2 * 3
+
+
+def test_it_has_the_announced_events(sandbox: Sandbox) -> None:
+    """Weeks before its ex-date a split is on the list."""
+    sandbox.split("AAPL", date(2026, 12, 7), 4.0)
+    output = sync(sandbox, "massive", FRIDAY_EVENING)
+    assert ("AAPL", "2026-12-07") in ratios(output.rows("stock_splits"))
+    assert output.states_of("stock_splits")[-1]["AAPL"]["date"] == "2026-11-20"
