@@ -26,6 +26,7 @@ from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.base import Query
 from source_stock_prices.reference import MANIFESTS, Reference, manifest, references
+from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 
 CASES = Path(__file__).with_name("manifests")
@@ -75,10 +76,13 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None
         query = Query(tickers, start, end, "raw", TODAY)
         if "problem" in case:
             with pytest.raises(ProviderError) as problem:
-                list(stream.ask(query))
+                list(stream.ask(query, Report(stream._provider)))
             assert problem.value.problem.kind.value == case["problem"]
         else:
-            rows = [{key: value for key, value in row.items() if value is not None} for _, row in stream.ask(query)]
+            rows = [
+                {key: value for key, value in row.items() if value is not None}
+                for _, row in stream.ask(query, Report(stream._provider))
+            ]
             assert rows == [{**row, "provider": name} for row in case["rows"]]
     asked = [
         (url.path, dict(parse_qsl(url.query))) for url in map(urlsplit, (each.url for each in wire.request_history))
