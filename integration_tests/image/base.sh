@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 
 debootstrap --variant=minbase --include=ca-certificates,python3-venv bookworm "$folder" >"$archive.log" \
     || { tail "$archive.log" >&2; exit 1; }
-chroot "$folder" useradd --system --uid 1000 --user-group --no-create-home --home-dir /nonexistent airbyte
+chroot "$folder" useradd --uid 1000 --user-group --no-create-home --home-dir /nonexistent airbyte
 chroot "$folder" install --directory --owner airbyte --group airbyte /airbyte
 # The official images of Python, on which Airbyte's is built, come without byte code.
 find "$folder/usr/lib/python3"* -name '*.pyc' -delete
