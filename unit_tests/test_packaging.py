@@ -180,6 +180,23 @@ def test_it_builds_an_image_that_airbyte_can_start(metadata: dict[str, Any]) -> 
     assert re.findall(r"^USER (\w+)$", text("Dockerfile"), re.MULTILINE)[-1] == "airbyte"
 
 
+def test_it_builds_the_image_that_airbyte_pulls(metadata: dict[str, Any]) -> None:
+    """Airbyte asks for the name and the tag in the metadata."""
+    command = make("--dry-run", "image", "BUILDER=docker build").stdout
+    assert f"--tag {metadata['dockerRepository']}:{metadata['dockerImageTag']} ." in command
+
+
+def test_it_says_what_it_builds_the_image_with() -> None:
+    """A Docker client without an engine is the usual case of a failure that nobody understands."""
+    failed = make("image", "BUILDER=")
+    assert failed.returncode
+    assert failed.stderr.startswith("Docker, with its engine running, or buildah is needed\n")
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
 def test_it_sends_the_image_build_only_what_it_copies() -> None:
     """A key in an ignored file must not get into an image by accident."""
     allowed = re.findall(r"^!(\S+)$", text(".dockerignore"), re.MULTILINE)
@@ -225,17 +242,23 @@ def test_it_documents_every_setting_field_and_provider(spec: dict[str, Any]) -> 
 def test_it_offers_only_commands_that_exist() -> None:
     """The first thing a newcomer does is to copy a command."""
     pages = text("README.md") + text("docs/stock-prices.md")
-    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"^make ([a-z]+)", pages, re.MULTILINE)) <= targets
-    assert set(re.findall(r"`make ([a-z]+)", pages)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"^make ([a-z-]+)", pages, re.MULTILINE)) <= targets
+    assert set(re.findall(r"`make ([a-z-]+)", pages)) <= targets
     for link in re.findall(r"\]\((?!https://|#)([^)#]+)", pages):
         assert (ROOT / link).exists() or (ROOT / "docs" / link).exists(), link
+
+
+def test_it_shows_every_target() -> None:
+    """`make` alone is how one finds out what there is."""
+    shown = make("help").stdout
+    assert [line.split()[0] for line in shown.splitlines()] == found(r"^\.PHONY: (.+)", "Makefile").split()
 
 
 def test_it_tests_in_ci_what_the_readme_says() -> None:
     """One command for people and for CI, so that neither is green alone."""
     assert os.access(ROOT / ".ci/run", os.X_OK)
-    assert "make test" in text(".ci/run")
+    assert re.findall("^make .+", text(".ci/run"), re.MULTILINE) == ["make test", "make image-test"]
     assert "make test" in text("README.md")
 
 
