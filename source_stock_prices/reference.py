@@ -34,8 +34,8 @@ from source_stock_prices import plan, state
 from source_stock_prices.ahead import ahead
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers.base import ANY, Kind, Problem, Provider, Query, on_host, trim
-from source_stock_prices.report import Report
-from source_stock_prices.stream import GARBLED, MISREAD, SLICE_SECONDS, StockPrices
+from source_stock_prices.report import GARBLED, Report
+from source_stock_prices.stream import MISREAD, SLICE_SECONDS, StockPrices
 
 MANIFESTS = Path(__file__).with_name("manifest")
 
@@ -142,13 +142,13 @@ class Reference(Stream):
                 return
             for line in report.lines:
                 self.logger.warning(line)
-            self._report.add(report)
+            self._report.add(report, query, is_empty=not rows)
             yield from rows
             for ticker in query.tickers:
                 if ticker not in report.failed and self.cursor_field:
                     since = self.state.get(ticker, {}).get("since", query.start.isoformat())
                     self.state[ticker] = {"date": min(query.end, self._prices.today).isoformat(), "since": since}
-            if monotonic() > until:
+            if self._report.stopped or monotonic() > until:
                 return
 
     def _queries(self) -> list[Query]:

@@ -71,18 +71,17 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None
     provider, tickers = {"name": name, **case.get("settings", {"api_key": "t3st+k3y/="})}, tuple(case["tickers"])
     stream = streams(provider, ",".join(tickers))[case["stream"]]
     start, end = (date.fromisoformat(case.get(side, "2026-11-20")) for side in ("start", "end"))
+    report = Report(PROVIDERS[name](**{key: value for key, value in provider.items() if key != "name"}))
+    query = Query(tickers, start, end, "raw", TODAY)
     with requests_mock.Mocker(case_sensitive=True) as wire:
         wire.get(requests_mock.ANY, [_answer(body) for body in case["answers"]])
-        query = Query(tickers, start, end, "raw", TODAY)
         if "problem" in case:
             with pytest.raises(ProviderError) as problem:
-                list(stream.ask(query, Report(stream._provider)))
+                list(stream.ask(query, report))
             assert problem.value.problem.kind.value == case["problem"]
         else:
-            rows = [
-                {key: value for key, value in row.items() if value is not None}
-                for _, row in stream.ask(query, Report(stream._provider))
-            ]
+            found = [row for _, row in stream.ask(query, report)]
+            rows = [{key: value for key, value in row.items() if value is not None} for row in found]
             assert rows == [{**row, "provider": name} for row in case["rows"]]
     asked = [
         (url.path, dict(parse_qsl(url.query))) for url in map(urlsplit, (each.url for each in wire.request_history))
