@@ -70,7 +70,7 @@ clean: ## Remove what the other targets made
 	@test -n "$(DEMO_PYTHON)" || { echo "PyAirbyte needs Python 3.10, 3.11 or 3.12 (make PYTHON=/path/to/python)" >&2; exit 1; }
 	@$(DEMO_PYTHON) -c '$(DEMO_FITS)' || { echo "$(DEMO_PYTHON) is not Python 3.10 to 3.12, which PyAirbyte needs" >&2; exit 1; }
 	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and what draws the chart."
-	@echo "That is once NNN MB to download and NNN MB on disk, and takes some minutes ..."
+	@echo "That is 220 MB to download and 1 GB on disk, once, and takes two or three minutes ..."
 	@$(DEMO_PYTHON) -m venv .venv-demo
 	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r demo/requirements.txt
 	@touch $@
