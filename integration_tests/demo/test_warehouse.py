@@ -107,6 +107,7 @@ def test_it_keeps_the_table_right_when_a_ticker_splits_and_a_bar_is_corrected(
     same(warehouse.rows(), after)
 
 
+@pytest.mark.parametrize("warehouse", ["PostgreSQL"], indirect=True)
 def test_it_writes_nothing_and_says_why_when_a_ticker_fails(sandbox: Sandbox, warehouse: Warehouse) -> None:
     """PyAirbyte drops what came before an error: the table must not look up to date."""
     config = {"provider": {"name": "sample"}, "stock_ticker": "AAPL", "start_date": "2025-02-03"}
