@@ -86,7 +86,8 @@ def step(doing: str) -> Iterator[None]:
                 yield
         except Exception as error:  # noqa: BLE001 whatever it is, the demo ends with it
             traceback.print_exc(file=log)
-            sys.exit(f"failed.\n{str(error).splitlines()[0]}\nAll that was said is in {shown(LOG)}.")
+            said, _, _ = str(error).partition("\n")
+            sys.exit(f"failed.\n{said}\nAll of it is in {shown(LOG)}.")
     print(f"{time.monotonic() - began:3.0f} s", flush=True)
 
 
