@@ -1,8 +1,11 @@
-# Each target sets up what it needs in .venv; only Python 3.10 to 3.13 and make have to be there.
+# Each target sets up what it needs in .venv; only Python 3.10 to 3.13 (to 3.12 for the demo) and make have to be there.
 
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
-	$$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
+DEMO_FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+find = $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$python -c '$(1)' 2>/dev/null && echo $$python && break; done)
+PYTHON ?= $(call find,$(FITS))
+DEMO_PYTHON = $(if $(filter file,$(origin PYTHON)),$(call find,$(DEMO_FITS)),$(PYTHON))
 PORT ?= 8080
 EXAMPLES ?= 300
 RUNS ?= 3
@@ -13,14 +16,17 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint sandbox image image-test clean
+.PHONY: help demo demo-test test soak bench lint sandbox image image-test clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: .venv/installed ## Sync the sample market twice: no key, no network
-	@$(BIN)/python demo/demo.py
+demo: .venv-demo/installed ## Sync the made-up sample market into DuckDB and chart it: no key needed
+	@.venv-demo/bin/python -W ignore demo/demo.py
+
+demo-test: .venv-demo/installed-tests ## Test the demo, and the same into PostgreSQL
+	.venv-demo/bin/python -m pytest -m demo integration_tests/demo
 
 test: lint ## Lint, then run the unit and integration tests
 	$(BIN)/python -m pytest
@@ -55,7 +61,8 @@ image-test: .venv/installed-tests ## Build it on a stand-in base and run it as A
 	@integration_tests/image/run.sh
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .venv-bench .image build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-bench .venv-demo .image demo/out build dist *.egg-info \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
@@ -76,4 +83,19 @@ clean: ## Remove what the other targets made
 	@echo "Setting up .venv-bench ..."
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
+	@touch $@
+
+.venv-demo/installed: setup.py pyproject.toml demo/requirements.txt
+	@test -n "$(DEMO_PYTHON)" || { echo "PyAirbyte needs Python 3.10, 3.11 or 3.12 (make PYTHON=/path/to/python)" >&2; exit 1; }
+	@$(DEMO_PYTHON) -c '$(DEMO_FITS)' || { echo "$(DEMO_PYTHON) is not Python 3.10 to 3.12, which PyAirbyte needs" >&2; exit 1; }
+	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and what draws the chart."
+	@echo "That is 220 MB to download and 1 GB on disk, once, and takes two or three minutes ..."
+	@$(DEMO_PYTHON) -m venv .venv-demo
+	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r demo/requirements.txt
+	@touch $@
+
+.venv-demo/installed-tests: .venv-demo/installed integration_tests/demo/requirements.txt
+	@echo "Adding the test tools and a PostgreSQL server ..."
+	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[tests]' \
+		-r demo/requirements.txt -r integration_tests/demo/requirements.txt
 	@touch $@

@@ -79,8 +79,8 @@ class Reference(Stream):
     row a ticker.
 
     The state of events holds the day up to which a ticker was asked for, and as `since` the first day ever asked for:
-    `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01"}}`. What came to be known later is found by asking again. A ticker that
-    fails keeps its state, and the others go on.
+    `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01"}}`. What came to be known later is found by asking again. A
+    ticker that fails keeps its state, and the others go on.
     """
 
     def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
