@@ -426,7 +426,7 @@ def test_it_writes_the_same_whatever_the_number_of_workers(sandbox: Sandbox, wor
 
 def test_it_writes_a_state_a_minute_in_a_slow_sync(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that is killed after an hour of waiting for a slow plan has lost a minute of it."""
-    monkeypatch.setattr("source_stock_prices.stream.SLICE_SECONDS", 0)
+    monkeypatch.setattr("source_stock_prices.asking.SLICE_SECONDS", 0)
     output = read(config(sandbox, "tiingo", ", ".join(many(40)), num_workers=1), now=at(sandbox, FRIDAY_EVENING))
     assert len(output.states) == 40
 
