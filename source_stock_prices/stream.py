@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import date, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -40,6 +41,9 @@ PAGES = 50
 GARBLED = 3
 """Unreadable answers in a row after which it is no ticker's fault."""
 
+
+iso = lru_cache(maxsize=20_000)(date.isoformat)
+"""A day as text: that of every ticker, once."""
 
 Answer = tuple[dict[str, list[Bar]], Report]
 """The bars of a query by ticker, and what else there is to tell of it."""
@@ -123,6 +127,7 @@ class StockPrices(HttpStream):
         until = time.monotonic() + SLICE_SECONDS
         for query, answer in islice(self._answers, (stream_slice or {}).get("queries", 0)):
             self._left -= 1
+            sys.stdout.flush()  # nothing read so far is held back while this answer is waited for
             try:
                 bars, report = answer()
             except ProviderError as error:
@@ -133,7 +138,7 @@ class StockPrices(HttpStream):
             self._looks_back = self._is_whole_market and query.tickers != (ANY,)
             for ticker in bars if query.tickers == (ANY,) else query.tickers:
                 if ticker not in self._report.failed:  # a later day would hide the one it failed on
-                    yield from map(self._message, bars.get(ticker, ()))
+                    yield from self._messages(bars.get(ticker, ()))
             if self._report.stopped or time.monotonic() > until:
                 return
 
@@ -269,27 +274,29 @@ class StockPrices(HttpStream):
             return request
         return self.provider.request((stream_slice or {})["query"])
 
-    def _message(self, bar: Bar) -> AirbyteMessage:
-        """A bar as the record it is in the table. The CDK passes messages on as they are, and copies mere data."""
-        ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor = bar
-        data = {
-            "date": day.isoformat(),
-            "stock_ticker": ticker,
-            "price": close,
-            "open": opened,
-            "high": high,
-            "low": low,
-            "close": close,
-            "volume": volume,
-            "vwap": vwap,
-            "trade_count": count,
-            "adjusted_close": adjusted_close,
-            "dividend": dividend,
-            "split_factor": split_factor,
-            "adjustment": self._config.adjustment,
-            "provider": self.provider.name,
-        }
-        return AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.name, data, self._read_at))
+    def _messages(self, bars: Iterable[Bar]) -> Iterator[AirbyteMessage]:
+        """Each bar as the record it is in the table. The CDK passes messages on as they are, and copies mere data."""
+        kind, name, read_at = Type.RECORD, self.name, self._read_at
+        adjustment, provider = self._config.adjustment, self.provider.name
+        for ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor in bars:
+            data = {
+                "date": iso(day),
+                "stock_ticker": ticker,
+                "price": close,
+                "open": opened,
+                "high": high,
+                "low": low,
+                "close": close,
+                "volume": volume,
+                "vwap": vwap,
+                "trade_count": count,
+                "adjusted_close": adjusted_close,
+                "dividend": dividend,
+                "split_factor": split_factor,
+                "adjustment": adjustment,
+                "provider": provider,
+            }
+            yield AirbyteMessage(kind, record=AirbyteRecordMessage(name, data, read_at))
 
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
         """What has to be asked, in the order of its use."""
