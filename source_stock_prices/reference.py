@@ -145,9 +145,8 @@ class Reference(Asking[Row]):
         """Each row of an answer, every page of it, with its ticker; raises ProviderError."""
         tickers = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
-        asked = StreamSlice(
-            partition={"symbols": ",".join(tickers)}, cursor_slice=window, extra_fields={"today": f"{query.today}"}
-        )
+        symbols, today = ",".join(tickers), {"today": query.today.isoformat()}
+        asked = StreamSlice(partition={"symbols": symbols}, cursor_slice=window, extra_fields=today)
         self._asking.query, self._asking.report, self._asking.pages = query, report, 0
         seen: set[bytes] = set()
         try:
