@@ -10,7 +10,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint sandbox clean
+.PHONY: help demo test soak bench lint docs sandbox clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
@@ -32,6 +32,9 @@ lint: .venv/installed-tests ## Check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: .venv/installed ## Write the tables that repeat spec.yaml and the schemas
+	$(BIN)/python docs/tables.py
 
 sandbox: .venv/installed-tests ## Serve the vendors' APIs on a local port (PORT=8080)
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
