@@ -10,7 +10,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint docs sandbox clean
+.PHONY: help demo test soak bench lint docs schedulers-test sandbox clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
@@ -36,11 +36,14 @@ lint: .venv/installed-tests ## Check style and types
 docs: .venv/installed ## Write the tables that repeat spec.yaml and the schemas
 	$(BIN)/python docs/tables.py
 
+schedulers-test: .venv-schedulers/installed .venv-demo/installed ## Run the examples for Airflow and Dagster
+	.venv-schedulers/bin/python -m pytest -c /dev/null -p no:cacheprovider docs/examples
+
 sandbox: .venv/installed-tests ## Serve the vendors' APIs on a local port (PORT=8080)
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .venv-bench build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-bench .venv-schedulers build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
@@ -61,4 +64,10 @@ clean: ## Remove what the other targets made
 	@echo "Setting up .venv-bench ..."
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
+	@touch $@
+
+.venv-schedulers/installed: docs/examples/requirements.txt
+	@echo "Setting up .venv-schedulers ..."
+	@$(DEMO_PYTHON) -m venv .venv-schedulers
+	@.venv-schedulers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
