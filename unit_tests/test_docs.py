@@ -95,7 +95,7 @@ def test_it_describes_the_settings_that_the_config_has() -> None:
 def test_it_names_only_settings_that_exist(name: str) -> None:
     """`provider.feed` in a sentence is as good as in a table."""
     provider = {key for block in SPEC["properties"]["provider"]["oneOf"] for key in block["properties"]}
-    assert {key for key in re.findall(r"`provider\.(\w+)`", TEXTS[name])} <= provider
+    assert set(re.findall(r"`provider\.(\w+)`", TEXTS[name])) <= provider
 
 
 def test_it_lists_each_stream_with_its_key_and_its_providers() -> None:
@@ -103,7 +103,7 @@ def test_it_lists_each_stream_with_its_key_and_its_providers() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| (.+?) \|.* \| (.+?) \|$", section("README.md", "Splits, dividends and tickers"), re.M
     )
-    assert set(next(zip(*rows, strict=True))) == SCHEMAS.keys() - {"stock_prices"}
+    assert {row[0] for row in rows} == SCHEMAS.keys() - {"stock_prices"}
     for stream, key, named in rows:
         offered = {
             provider: definition
