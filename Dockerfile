@@ -7,14 +7,20 @@ USER root
 WORKDIR /build
 COPY LICENSE pyproject.toml setup.py ./
 COPY source_stock_prices source_stock_prices
-RUN python3 -m venv /opt/connector \
+# A package index of your own comes as a secret: `make image` hands over pip's settings, the image keeps none of them.
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=cert \
+    python3 -m venv /opt/connector \
     && /opt/connector/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
     && /opt/connector/bin/pip install --no-cache-dir --no-compile dist/*.whl \
     && /opt/connector/bin/pip uninstall --yes pip
 # The user below cannot write byte code, so all of it is made here, once, and never checked against the sources again.
-RUN /opt/connector/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/connector/lib
+RUN /opt/connector/bin/python -m compileall -f -q -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/connector/lib
 
 FROM ${BASE_IMAGE}
+# Images of Python leave out the byte code of its library, which every start would then make again.
+USER root
+RUN python3 -m compileall -f -q -j 0 -x '/(site-packages|tests?)/' --invalidation-mode unchecked-hash \
+    "$(python3 -c 'import os; print(os.path.dirname(os.__file__))')"
 COPY --from=builder /opt/connector /opt/connector
 USER airbyte
 WORKDIR /airbyte

@@ -1,23 +1,32 @@
-# Each target sets up what it needs in .venv; only Python 3.10 to 3.13 and make have to be there.
+# Each target sets up what it needs in .venv; only Python 3.10 to 3.13 (to 3.12 for the demo) and make have to be there.
 
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
-	$$python -c '$(FITS)' 2>/dev/null && echo $$python && break; done)
+DEMO_FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+find = $(shell for python in python3 python3.13 python3.12 python3.11 python3.10; do \
+	$$python -c '$(1)' 2>/dev/null && echo $$python && break; done)
+PYTHON ?= $(call find,$(FITS))
+DEMO_PYTHON = $(if $(filter file,$(origin PYTHON)),$(call find,$(DEMO_FITS)),$(PYTHON))
 PORT ?= 8080
 EXAMPLES ?= 300
 RUNS ?= 3
+IMAGE = $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml):$(shell sed -n 's/^  dockerImageTag: //p' metadata.yaml)
+BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker build || \
+	{ command -v buildah >/dev/null && echo buildah build --network host; })
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint docs schedulers-test sandbox clean
+.PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: .venv/installed ## Sync the sample market twice: no key, no network
-	@$(BIN)/python demo/demo.py
+demo: .venv-demo/installed ## Sync the made-up sample market into DuckDB and chart it: no key needed
+	@.venv-demo/bin/python -W ignore demo/demo.py
+
+demo-test: .venv-demo/installed-tests ## Test the demo, and the same into PostgreSQL
+	.venv-demo/bin/python -m pytest -m demo integration_tests/demo
 
 test: lint ## Lint, then run the unit and integration tests
 	$(BIN)/python -m pytest
@@ -42,8 +51,24 @@ schedulers-test: .venv-schedulers/installed .venv-demo/installed ## Run the exam
 sandbox: .venv/installed-tests ## Serve the vendors' APIs on a local port (PORT=8080)
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
 
+# What pip is told here, such as an index of your own and its certificate, is a secret of the build. Folders stay out.
+PIP_CONF = $(PYTHON) -m pip config list 2>/dev/null | \
+	sed -n "s/^[^.]*\.\([a-z-]*\)='\(.*\)'$$/\1 = \2/p" | awk '!seen[$$1]++'
+CERT = $(shell $(PIP_CONF) | sed -n 's/^cert = /--secret id=cert,src=/p')
+
+image: ## Build the image for Airbyte, with Docker or buildah
+	@test -n "$(BUILDER)" || { echo "Docker, with its engine running, or buildah is needed" >&2; exit 1; }
+	@PIP_CONF="$$(echo '[global]'; $(PIP_CONF) | \
+		sed -e 's|^cert = .*|cert = /run/secrets/cert|;t' -e '/ = \(file:..\)\?\//d')" \
+	DOCKER_BUILDKIT=1 BUILDAH_ISOLATION=chroot $(BUILDER) --secret id=pip,env=PIP_CONF $(CERT) \
+		$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .
+
+image-test: .venv/installed-tests ## Build it on a stand-in base and run it as Airbyte does (Debian, root)
+	@integration_tests/image/run.sh
+
 clean: ## Remove what the other targets made
-	rm -rf .venv .venv-bench .venv-schedulers build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-bench .venv-demo .venv-schedulers .image demo/out build dist *.egg-info \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
@@ -64,6 +89,21 @@ clean: ## Remove what the other targets made
 	@echo "Setting up .venv-bench ..."
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
+	@touch $@
+
+.venv-demo/installed: setup.py pyproject.toml demo/requirements.txt
+	@test -n "$(DEMO_PYTHON)" || { echo "PyAirbyte needs Python 3.10, 3.11 or 3.12 (make PYTHON=/path/to/python)" >&2; exit 1; }
+	@$(DEMO_PYTHON) -c '$(DEMO_FITS)' || { echo "$(DEMO_PYTHON) is not Python 3.10 to 3.12, which PyAirbyte needs" >&2; exit 1; }
+	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and what draws the chart."
+	@echo "That is 220 MB to download and 1 GB on disk, once, and takes two or three minutes ..."
+	@$(DEMO_PYTHON) -m venv .venv-demo
+	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r demo/requirements.txt
+	@touch $@
+
+.venv-demo/installed-tests: .venv-demo/installed integration_tests/demo/requirements.txt
+	@echo "Adding the test tools and a PostgreSQL server ..."
+	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[tests]' \
+		-r demo/requirements.txt -r integration_tests/demo/requirements.txt
 	@touch $@
 
 .venv-schedulers/installed: docs/examples/requirements.txt

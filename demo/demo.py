@@ -1,126 +1,106 @@
-"""Runs the installed connector on its sample market, twice, the way Airbyte does, and shows what came out of it."""
+"""Syncs the sample market into DuckDB twice, with a split in between, and shows the table and a chart of it."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-from collections.abc import Mapping
-from datetime import date, timedelta
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from textwrap import fill, indent
 from typing import Any
 
-CONNECTOR = Path(sys.executable).with_name("source-stock-prices")
-TICKERS = ("AAPL", "MSFT", "BRK.B")
+import duckdb
 
-Message = Mapping[str, Any]
+OUT = Path(__file__).with_name("out")
+DATABASE, LOG = OUT / "market.duckdb", OUT / "pyairbyte.log"
+PAGE, PICTURE = OUT / "candles.html", OUT / "candles.png"
+
+CONFIG = {
+    "provider": {"name": "sample"},
+    "stock_ticker": "AAPL, CSCO, KO, MSFT",
+    "start_date": "2025-11-03",
+    "adjustment": "splits",
+}
+BEFORE, AFTER = "2026-03-06", "2026-06-30"
+"""The last day of each sync, with a split of CSCO between them. The sample market is the same whenever it is read."""
+
+TABLE = """
+    select stock_ticker, count(*), min(date), max(date), arg_max(price, date),
+           count(*) filter (where _airbyte_extracted_at > $first_sync)
+    from stock_prices group by stock_ticker order by stock_ticker
+"""
+SPLIT = "select stock_ticker, date, split_factor from stock_prices where split_factor <> 1"
+CANDLES = """
+    select date, open::double, high::double, low::double, close::double, volume::double, split_factor::double,
+           dividend / coalesce(product(split_factor) over later, 1)
+    from stock_prices where stock_ticker = $ticker
+    window later as (order by date rows between 1 following and unbounded following)
+    order by date
+"""
+"""Prices and volume come adjusted for splits, dividends as they were paid: here they are brought to the same scale."""
 
 
 def main() -> None:
-    today = date.today()  # noqa: DTZ011 the local day is as good as any
-    config = {
-        "provider": {"name": "sample"},
-        "stock_ticker": ", ".join(TICKERS),
-        "start_date": f"{today - timedelta(weeks=5)}",
-        "end_date": f"{today - timedelta(weeks=1)}",
-    }
-    print("A sync of the sample market, which is made up: no key, no network, no real prices.")
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        save(folder / "config.json", config)
-        show("\nconfig.json", config)
-        check(folder)
-        discover(folder)
-        first = read(folder)
-        show_first(first)
-        show("\nstate.json, where the next sync goes on", stream_state(first))
+    print("A sync of the sample market, which is made up: no key, no network, no real prices.\n", flush=True)
+    try:
+        OUT.mkdir(exist_ok=True)
+        for file in (DATABASE, DATABASE.with_suffix(".duckdb.wal"), LOG, PAGE, PICTURE):
+            file.unlink(missing_ok=True)
+        LOG.touch()
+    except OSError as error:
+        sys.exit(f"The demo has to write {shown(Path(error.filename))}, and cannot: {error.strerror}.")
+    with step("PyAirbyte starts"):
+        from warehouse import sync
+    with step(f"Sync 1 reads until {BEFORE}"):
+        sync({**CONFIG, "end_date": BEFORE}, str(DATABASE))
+    ((first_sync,),) = ask("select max(_airbyte_extracted_at) from stock_prices")
+    with step(f"Sync 2 goes on until {AFTER}"):
+        sync({**CONFIG, "end_date": AFTER}, str(DATABASE))
 
-        save(folder / "state.json", [message["state"] for message in first if message["type"] == "STATE"][-1:])
-        del config["end_date"]
-        save(folder / "config.json", config)
-        print('\nA week later: the same config, here without "end_date".')
-        second = read(folder, "--state", "state.json")
-        show_second(first, second)
-        show("\nstate.json, after it", stream_state(second))
+    print(f"\nThe table stock_prices in {shown(DATABASE)}:\n")
+    print("  ticker   bars   first session   last session   last price   read by sync 2")
+    for ticker, bars, first, last, price, again in ask(TABLE, first_sync=first_sync):
+        print(f"  {ticker:<6}{bars:>7}   {first}      {last}   {price:>10.2f}   {again:>14}")
+    ((ticker, day, factor),) = ask(SPLIT)
+    print(f"\n{ticker} split {factor:.0f} for 1 on {day}, between the syncs: all its older prices were divided,")
+    print("and so sync 2 read them again. Of the others it read the new bars, and the last known one.\n")
 
+    with step(f"A chart of {ticker}"):
+        from chart import Chart
 
-def run(folder: Path, *args: str) -> list[Message]:
-    """The messages of one command of the connector; its failure ends the demo with the connector's own sentence."""
-    print(f"\n$ source-stock-prices {' '.join(args)}", flush=True)
-    done = subprocess.run([CONNECTOR, *args], cwd=folder, capture_output=True, text=True, check=False)
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
-    traces = [message["trace"] for message in messages if message["type"] == "TRACE"]
-    errors = [trace["error"]["message"] for trace in traces if trace["type"] == "ERROR"]
-    if errors or done.returncode:
-        sys.exit(f"  FAILED  {errors[0] if errors else done.stderr}")
-    return messages
+        chart = Chart(ticker, ask(CANDLES, ticker=ticker))
+        chart.save_picture(PICTURE)
+        chart.save_page(PAGE)
+    print(f"\nOpen {shown(PAGE)} in a browser and move over it, or look at {shown(PICTURE)}.")
 
 
-def check(folder: Path) -> None:
-    messages = run(folder, "check", "--config", "config.json")
-    (result,) = (message["connectionStatus"] for message in messages if message["type"] == "CONNECTION_STATUS")
-    if result["status"] != "SUCCEEDED":
-        sys.exit(f"  {result['status']}  {result['message']}")
-    print(f"  {result['status']}")
+@contextmanager
+def step(doing: str) -> Iterator[None]:
+    """Says what goes on and how long it took. What PyAirbyte says meanwhile is kept in a file."""
+    print(f"{doing + ' ...':<40}", end="", flush=True)
+    began = time.monotonic()
+    with LOG.open("a") as log:
+        try:
+            with redirect_stdout(log), redirect_stderr(log):
+                yield
+        except Exception as error:  # noqa: BLE001 whatever it is, the demo ends with it
+            traceback.print_exc(file=log)
+            said, _, _ = str(error).partition("\n")
+            sys.exit(f"failed.\n{said}\nAll of it is in {shown(LOG)}.")
+    print(f"{time.monotonic() - began:3.0f} s", flush=True)
 
 
-def discover(folder: Path) -> None:
-    messages = run(folder, "discover", "--config", "config.json")
-    (catalog,) = (message["catalog"] for message in messages if message["type"] == "CATALOG")
-    for stream in catalog["streams"]:
-        key = ", ".join(".".join(path) for path in stream["source_defined_primary_key"])
-        modes = ", ".join(stream["supported_sync_modes"])
-        print(f"  {stream['name']}   key: {key}   cursor: {stream['default_cursor_field'][0]}   modes: {modes}")
-        print(indent(fill(", ".join(stream["json_schema"]["properties"]), width=96), "  "))
-    wanted = {"sync_mode": "incremental", "destination_sync_mode": "append_dedup"}
-    save(folder / "catalog.json", {"streams": [{"stream": stream, **wanted} for stream in catalog["streams"]]})
+def ask(sql: str, **values: object) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(DATABASE)) as database:
+        rows: list[tuple[Any, ...]] = database.execute(sql, values).fetchall()
+    return rows
 
 
-def read(folder: Path, *args: str) -> list[Message]:
-    return run(folder, "read", "--config", "config.json", "--catalog", "catalog.json", *args)
-
-
-def show_first(messages: list[Message]) -> None:
-    print("  ticker     bars   first session   last session   last price")
-    for ticker in TICKERS:
-        found = bars(messages, ticker)
-        first, last = found[0], found[-1]
-        print(f"  {ticker:<8}{len(found):>7}   {first['date']}      {last['date']}   {last['price']:>10.2f}")
-
-
-def show_second(before: list[Message], after: list[Message]) -> None:
-    print("  ticker     bars   read again   new sessions               last price")
-    for ticker in TICKERS:
-        last_seen = bars(before, ticker)[-1]["date"]
-        found = bars(after, ticker)
-        again = ", ".join(bar["date"] for bar in found if bar["date"] <= last_seen)
-        new = [bar["date"] for bar in found if bar["date"] > last_seen]
-        if not new:
-            sys.exit(f"  FAILED  no new bar of {ticker}")
-        print(f"  {ticker:<8}{len(found):>7}   {again}   {new[0]} to {new[-1]}   {found[-1]['price']:>10.2f}")
-
-
-def bars(messages: list[Message], ticker: str) -> list[Message]:
-    """A ticker's records, of which there is at least one."""
-    records = [message["record"]["data"] for message in messages if message["type"] == "RECORD"]
-    found = [record for record in records if record["stock_ticker"] == ticker]
-    return found or sys.exit(f"  FAILED  no bar of {ticker}")
-
-
-def stream_state(messages: list[Message]) -> Any:
-    return [message["state"]["stream"]["stream_state"] for message in messages if message["type"] == "STATE"][-1]
-
-
-def save(file: Path, content: Any) -> None:
-    file.write_text(json.dumps(content))
-
-
-def show(title: str, content: Message) -> None:
-    """Prints a JSON object, one key a line."""
-    lines = ",\n   ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items())
-    print(f"{title}\n  {{{lines}}}")
+def shown(file: Path) -> str:
+    """A path as one types it here."""
+    here = Path.cwd()
+    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from backoff import _sync
 from hypothesis import HealthCheck, Phase, settings
 
 from integration_tests.sandbox import Sandbox
-from source_stock_prices import errors
+from source_stock_prices import errors, stream
 
 DRAWN = settings(
     max_examples=int(os.environ.get("EXAMPLES", "6")),
@@ -52,3 +52,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     for module in (rate_limiting, call_rate, _sync, errors):
         monkeypatch.setattr(module, "time", clock)
     return waited
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Waits for an answer as long as a test has time."""
+    monkeypatch.setattr(stream, "TIMEOUT", (1, 0.3 if "timeout" in request.node.name else 10))

@@ -9,7 +9,6 @@ import pytest
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of, last_served, many
-from source_stock_prices import stream
 from source_stock_prices.providers import PROVIDERS
 
 TICKERS = ["AAPL", "MSFT", "GOOG"]
@@ -27,11 +26,6 @@ LASTING = {
     "cut-body": "transient_error",
 }
 GARBLED = ["html", "truncated", "empty-body", "redirect"]
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    monkeypatch.setattr(stream, "TIMEOUT", (1, 0.3 if "timeout" in request.node.name else 10))
 
 
 @pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, PASSING))

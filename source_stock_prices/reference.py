@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import orjson
 from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.sources.declarative.models import AddFields, SimpleRetriever
 from airbyte_cdk.sources.declarative.parsers.manifest_component_transformer import ManifestComponentTransformer
@@ -25,6 +26,7 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from jinja2 import TemplateError
 from jsonschema import Draft7Validator, FormatChecker, ValidationError
 from requests import Response
 
@@ -32,13 +34,14 @@ from source_stock_prices import plan, state
 from source_stock_prices.ahead import ahead
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers.base import ANY, Kind, Problem, Provider, Query, on_host, trim
-from source_stock_prices.report import Report
-from source_stock_prices.stream import GARBLED, MISREAD, SLICE_SECONDS, StockPrices
+from source_stock_prices.report import GARBLED, Report
+from source_stock_prices.stream import MISREAD, SLICE_SECONDS, StockPrices
 
 MANIFESTS = Path(__file__).with_name("manifest")
 
-LOOKBACK = timedelta(days=90)
-"""How far before the last day asked for is asked again: events are announced late, and corrected."""
+LOOKBACK_DAYS = 90
+"""How far before the last day asked for is asked again: events are announced late, and corrected. `lookback_days` in a
+manifest says otherwise."""
 
 NOTICE = timedelta(days=366)
 """How long before its ex-date an event is announced, at most."""
@@ -76,17 +79,18 @@ class Reference(Stream):
     row a ticker.
 
     The state of events holds the day up to which a ticker was asked for, and as `since` the first day ever asked for:
-    `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01"}}`. LOOKBACK finds what came to be known later. A ticker that
-    fails keeps its state, and the others go on.
+    `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01"}}`. What came to be known later is found by asking again. A
+    ticker that fails keeps its state, and the others go on.
     """
 
     def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
         super().__init__()
         self._definition, self._prices = definition, prices
+        self._parameters: Mapping[str, Any] = definition.get("$parameters", {})
         self._provider, self._config = prices.provider, prices.config
         self._report = Report(self._provider)
         self._answers = ahead(self._answer, (), 1)
-        self._pages = local()
+        self._asking = local()
         self.state: MutableMapping[str, Any] = {}
 
     @property
@@ -109,6 +113,8 @@ class Reference(Stream):
             yield from super().read(configured_stream, *args, **kwargs)
         finally:
             self._answers.close()
+        for line in self._report.summary(self._prices.start):
+            self.logger.warning(line)
         if failure := self._report.failure():
             raise failure
 
@@ -136,13 +142,13 @@ class Reference(Stream):
                 return
             for line in report.lines:
                 self.logger.warning(line)
-            self._report.add(report)
+            self._report.add(report, query, is_empty=not rows)
             yield from rows
             for ticker in query.tickers:
                 if ticker not in report.failed and self.cursor_field:
                     since = self.state.get(ticker, {}).get("since", query.start.isoformat())
                     self.state[ticker] = {"date": min(query.end, self._prices.today).isoformat(), "since": since}
-            if monotonic() > until:
+            if self._report.stopped or monotonic() > until:
                 return
 
     def _queries(self) -> list[Query]:
@@ -155,7 +161,7 @@ class Reference(Stream):
             for ticker in self._config.tickers
             if ticker not in self.state or date.fromisoformat(self.state[ticker]["date"]) < today
         ]
-        at_once = self._definition.get("$parameters", {}).get("tickers_per_request", 1)
+        at_once = self._parameters.get("tickers_per_request", 1)
         queries = []
         for tickers, first in plan.batches(windows, end, at_once, MOST_ROWS):
             while first <= end:
@@ -168,13 +174,14 @@ class Reference(Stream):
         seen = self.state.get(ticker)
         if seen is None:
             return self._prices.start
-        again = date.fromisoformat(seen["date"]) - LOOKBACK
+        lookback = timedelta(days=self._parameters.get("lookback_days", LOOKBACK_DAYS))
+        again = date.fromisoformat(seen["date"]) - lookback
         return max(again, date.fromisoformat(seen.get("since", seen["date"])))
 
     def _answer(self, query: Query) -> tuple[list[Row], Report]:
         """The rows of a query, ascending by date within a ticker. Runs in a worker."""
         report = Report(self._provider)
-        rows = by_ticker(self.ask, query, self._provider, report)
+        rows = by_ticker(lambda part: self.ask(part, report), query, self._provider, report)
         if not self.cursor_field:
             for ticker in query.tickers:
                 if ticker not in rows and ticker not in report.failed and ticker != ANY:
@@ -182,23 +189,27 @@ class Reference(Stream):
         order = sorted(rows) if query.tickers == (ANY,) else query.tickers
         return [row for ticker in order for row in self._one_each(rows.get(ticker, ()))], report
 
-    def ask(self, query: Query) -> Iterator[tuple[str, Row]]:
+    def ask(self, query: Query, report: Report) -> Iterator[tuple[str, Row]]:
         """Each row of an answer, every page of it, with its ticker; raises ProviderError."""
         tickers = {} if query.tickers == (ANY,) else {self._provider.spelling(each): each for each in query.tickers}
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
         asked = StreamSlice(
             partition={"symbols": ",".join(tickers)}, cursor_slice=window, extra_fields={"today": f"{query.today}"}
         )
-        self._pages.left = PAGES
+        self._asking.query, self._asking.report, self._asking.pages = query, report, 0
+        seen: set[bytes] = set()
         try:
             for record in self._retriever.read_records(self.get_json_schema(), asked):
+                if (raw := orjson.dumps(record.data)) in seen:
+                    continue  # pages overlap
+                seen.add(raw)
                 row = {name: record.get(name) for name in self._fields} | {"provider": self._provider.name}
                 if tickers:
                     row["stock_ticker"] = tickers[row["stock_ticker"]] if row["stock_ticker"] else query.ticker
                 self._schema.validate(row)
                 if not self.cursor_field or window["start"] <= row["date"] <= window["end"]:
                     yield row["stock_ticker"], row
-        except (ValidationError, *MISREAD) as error:
+        except (ValidationError, TemplateError, *MISREAD) as error:
             said = f"{type(error).__name__}: {trim(str(error))}"
             raise ProviderError(Problem(Kind.UNREADABLE, said)) from error
 
@@ -208,7 +219,7 @@ class Reference(Stream):
         Of other rows with the same key, the later one is what the vendor corrected.
         """
         kept: dict[tuple[Any, ...], Row] = {}
-        for row in {tuple(row.items()): row for row in rows}.values():  # pages overlap
+        for row in rows:
             key = tuple(row[name] for name in self.primary_key)
             if "amount" in row and key in kept:
                 row["amount"] = round(row["amount"] + kept[key]["amount"], 10)
@@ -217,13 +228,17 @@ class Reference(Stream):
 
     def send_request(self, http_method: str, url: str, **asked: Any) -> tuple[None, Response]:
         """Sends what the manifest asks for the way prices are asked for, in the place of the CDK's own HTTP client."""
-        self._pages.left -= 1
-        if self._pages.left < 0:
+        query, report = self._asking.query, self._asking.report
+        self._asking.pages += 1
+        if self._asking.pages > PAGES:
             raise ValueError(f"more than {PAGES} pages")
         link = on_host(self._provider.base_url, url)
         # The link to a next page is a whole request.
         params = {} if urlsplit(link).query else {name: str(value) for name, value in asked["params"].items()}
-        return None, self._prices.fetch(self._provider.get(link, params))
+        response = self._prices.fetch(self._provider.get(link, params))
+        if notice := self._provider.notice(response, query):
+            report.note(notice, query.tickers)
+        return None, response
 
     @cached_property
     def _retriever(self) -> Any:

@@ -15,6 +15,9 @@ from source_stock_prices.providers.base import Bar, Kind, Provider, Query
 LATE = timedelta(days=10)
 """How long after the start a first bar is no news: the longest run of days without a session is shorter."""
 
+GARBLED = 3
+"""Unreadable answers in a row after which it is no ticker's fault."""
+
 
 class Report:
     """Collects while the sync runs, each query in a report of its own; a line each in the log, and one error, when it
@@ -27,6 +30,7 @@ class Report:
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
         """Warnings to write as soon as the query's answer is used."""
+        self._garbled = 0
         self._dropped: Counter[str] = Counter()
         self._notices: dict[str, list[str]] = {}
         self._first: dict[str, date | None] = {}
@@ -35,9 +39,16 @@ class Report:
         self._gone: list[str] = []
         self._late: list[str] = []
 
-    def add(self, other: Report) -> None:
-        """Takes over what the report of one query collected."""
+    def add(self, other: Report, query: Query, *, is_empty: bool) -> None:
+        """Takes over what the report of one query collected.
+
+        An unreadable answer is its ticker's failure, until there are GARBLED in a row: then it is the whole sync's.
+        """
         self.failed |= other.failed
+        garbled = [error for error in other.failed.values() if error.problem.kind is Kind.UNREADABLE]
+        self._garbled = self._garbled + len(garbled) if is_empty else 0
+        if self._garbled >= GARBLED:
+            self.stop(query.tickers, garbled[-1])
         self._dropped += other._dropped
         self._gone += other._gone
         self._late += other._late

@@ -22,7 +22,7 @@ from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
 from source_stock_prices.providers.base import ANY, RAW, Bar, Kind, Problem, Provider, Query, Request, body_text, trim
-from source_stock_prices.report import Report
+from source_stock_prices.report import GARBLED, Report
 from source_stock_prices.restatement import Finding, judge, moved
 
 TIMEOUT = (10, 60)
@@ -36,9 +36,6 @@ SLICE_SECONDS = 60
 
 PAGES = 50
 """More pages than the bars of one query fill: a vendor that repeats itself would have them read for ever."""
-
-GARBLED = 3
-"""Unreadable answers in a row after which it is no ticker's fault."""
 
 
 Answer = tuple[dict[str, list[Bar]], Report]
@@ -66,7 +63,6 @@ class StockPrices(HttpStream):
         self._served_until = end
         self._report = Report(config.provider)
         self._answers = ahead(partial(self._answer, {}), (), 1)
-        self._garbled = 0
         self._read_at = 0
         self._is_whole_market, self._looks_back = config.tickers == (ANY,), False
         self._finished = last_final.isoformat()
@@ -367,14 +363,10 @@ class StockPrices(HttpStream):
     def _take_over(self, query: Query, bars: Mapping[str, list[Bar]], report: Report, seen: Mapping[str, Any]) -> None:
         for line in report.lines:
             self.logger.warning(line)
-        self._report.add(report)
+        self._report.add(report, query, is_empty=not bars)
         for ticker in query.tickers:
             if ticker not in report.failed and not self._is_whole_market:
                 self._report.read(query, ticker, bars.get(ticker, ()), is_new=ticker not in seen)
-        garbled = [error for error in report.failed.values() if error.problem.kind is Kind.UNREADABLE]
-        self._garbled = 0 if bars else self._garbled + len(garbled)
-        if self._garbled >= GARBLED:
-            self._report.stop(query.tickers, garbled[-1])
 
     def _is_rewritten(
         self, query: Query, ticker: str, seen: Mapping[str, Any], bars: Mapping[str, list[Bar]], report: Report

@@ -111,7 +111,7 @@ def test_it_lists_each_stream_with_its_key_and_its_providers() -> None:
             for definition in manifest(provider)["streams"]
             if definition["name"] == stream
         }
-        assert offered.keys() <= set(named.split(", "))
+        assert offered.keys() == set(named.split(", "))
         assert all(re.findall(r"`(\w+)`", key) == list(definition["primary_key"]) for definition in offered.values())
 
 

@@ -26,6 +26,7 @@ from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.base import Query
 from source_stock_prices.reference import MANIFESTS, Reference, manifest, references
+from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 
 CASES = Path(__file__).with_name("manifests")
@@ -70,15 +71,17 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None
     provider, tickers = {"name": name, **case.get("settings", {"api_key": "t3st+k3y/="})}, tuple(case["tickers"])
     stream = streams(provider, ",".join(tickers))[case["stream"]]
     start, end = (date.fromisoformat(case.get(side, "2026-11-20")) for side in ("start", "end"))
+    report = Report(PROVIDERS[name](**{key: value for key, value in provider.items() if key != "name"}))
+    query = Query(tickers, start, end, "raw", TODAY)
     with requests_mock.Mocker(case_sensitive=True) as wire:
         wire.get(requests_mock.ANY, [_answer(body) for body in case["answers"]])
-        query = Query(tickers, start, end, "raw", TODAY)
         if "problem" in case:
             with pytest.raises(ProviderError) as problem:
-                list(stream.ask(query))
+                list(stream.ask(query, report))
             assert problem.value.problem.kind.value == case["problem"]
         else:
-            rows = [{key: value for key, value in row.items() if value is not None} for _, row in stream.ask(query)]
+            found = [row for _, row in stream.ask(query, report)]
+            rows = [{key: value for key, value in row.items() if value is not None} for row in found]
             assert rows == [{**row, "provider": name} for row in case["rows"]]
     asked = [
         (url.path, dict(parse_qsl(url.query))) for url in map(urlsplit, (each.url for each in wire.request_history))

@@ -9,12 +9,13 @@ from datetime import date, time, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import pendulum
 from flask import Response, abort, g, request
 from pendulum import DateTime
 
-from integration_tests.sandbox.vendor import Hours, Vendor, answer
+from integration_tests.sandbox.vendor import Hours, Vendor, answer, sandbox
 from source_stock_prices.market import Trade
 from source_stock_prices.sessions import ZONE
 
@@ -22,6 +23,12 @@ FIRST_DAY = date(2016, 1, 4)
 ADJUSTMENTS = {"raw": "raw", "split": "splits", "all": "all"}
 IEX_SHARE = 0.02
 """The part of all trades that happens on one exchange."""
+
+ACTIONS = {"forward_split": "forward_splits", "reverse_split": "reverse_splits", "cash_dividend": "cash_dividends"}
+"""The types of corporate actions that happen here, and the group that each is answered in."""
+
+PAID_AFTER = timedelta(days=21)
+"""How long after its ex-date a dividend is paid, and processed."""
 
 UNAUTHORIZED = (
     "<html>\r\n<head><title>401 Authorization Required</title></head>\r\n<body>\r\n"
@@ -101,21 +108,77 @@ def bars_of_one(ticker: str) -> Response:
     return answer({"bars": [_row(trade) for _, trade in page] or None, "symbol": ticker, "next_page_token": token})
 
 
+@vendor.get("/v1/corporate-actions")
+def corporate_actions() -> Response:
+    """The actions processed in a window, of some tickers or of all, each in the group of its type; first come first."""
+    symbols, limit = _listable_symbols() or sandbox().universe, _limit(default=100, most=1000)
+    types = [name for name in request.args.get("types", "").split(",") if name] or list(ACTIONS)
+    first, last = (_moment(side, vendor.now).date() for side in ("start", "end"))
+    processed = sorted(
+        (row["process_date"], row["id"], name, row)
+        for symbol in set(symbols)
+        for name, row in _actions(symbol, first - PAID_AFTER, last)
+        if name in types and first.isoformat() <= row["process_date"] <= last.isoformat()
+    )
+    last_id, last_day = _seen()
+    rows = [row for row in processed if row[:2] > (last_day, last_id)]
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for _, _, name, row in rows[:limit]:
+        groups.setdefault(ACTIONS[name], []).append(row)
+    day, last_id, *_ = rows[:limit][-1] if rows else ("", "")
+    token = _token(last_id, date.fromisoformat(day)) if rows[limit:] else None
+    return answer({"corporate_actions": groups, "next_page_token": token})
+
+
+def _actions(symbol: str, start: date, end: date) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What happens to a ticker in a window of ex-dates, with the type of each action."""
+    for trade in vendor.events(symbol, start, end):
+        ex_date, paid = trade.date.isoformat(), f"{trade.date + PAID_AFTER}"
+        of_all = {"ex_date": ex_date, "record_date": f"{trade.date + timedelta(days=1)}", "symbol": symbol}
+        if trade.split != 1:
+            kind = "forward_split" if trade.split > 1 else "reverse_split"
+            cusips = ("cusip",) if trade.split > 1 else ("old_cusip", "new_cusip")
+            rates = {"new_rate": max(trade.split, 1), "old_rate": max(round(1 / trade.split), 1)}
+            yield kind, {"process_date": ex_date, **_names(symbol, ex_date, kind, *cusips), **rates, **of_all}
+        if trade.dividend:
+            dates = {"process_date": paid, "payable_date": paid}
+            flags = {"foreign": False, "special": False, "rate": trade.dividend}
+            yield "cash_dividend", {**_names(symbol, ex_date, "cash_dividend", "cusip"), **dates, **flags, **of_all}
+
+
+def _names(symbol: str, ex_date: str, kind: str, *cusips: str) -> dict[str, str]:
+    return {"id": str(uuid5(NAMESPACE_OID, f"{symbol} {ex_date} {kind}")), **dict.fromkeys(cusips, "000000000")}
+
+
 def _page() -> tuple[list[tuple[str, Trade]], str | None]:
     """The rows asked for, and the token of the next ones: the last row's name."""
-    symbols, limit = _symbols(), request.args.get("limit", "1000")
+    symbols, limit = _listable_symbols(), _limit(default=1000, most=10_000)
     if not symbols:
         abort(_message(400, "symbols is required"))
+    if request.args.get("timeframe") not in ("1Day", "1D"):
+        abort(_message(400, f"invalid timeframe: {request.args.get('timeframe')}"))
+    rows = list(islice(_rows(sorted(set(symbols)), *_window(), _seen()), limit + 1))
+    page, more = rows[:limit], rows[limit:]
+    return page, _token(page[-1][0], page[-1][1].date) if more else None
+
+
+def _listable_symbols() -> list[str]:
+    symbols = _symbols()
     for symbol in symbols:
         if not _market_ticker(symbol):
             abort(_message(400, f"invalid symbol: {symbol}"))
-    if request.args.get("timeframe") not in ("1Day", "1D"):
-        abort(_message(400, f"invalid timeframe: {request.args.get('timeframe')}"))
-    if not limit.isdecimal() or not 1 <= int(limit) <= 10_000:
+    return symbols
+
+
+def _limit(default: int, most: int) -> int:
+    limit = request.args.get("limit", str(default))
+    if not limit.isdecimal() or not 1 <= int(limit) <= most:
         abort(_message(400, f"invalid limit: {limit}"))
-    rows = list(islice(_rows(sorted(set(symbols)), *_window(), _seen()), int(limit) + 1))
-    page, more = rows[: int(limit)], rows[int(limit) :]
-    return page, b64encode(f"{page[-1][0]}|D|{_midnight(page[-1][1].date, 9)}".encode()).decode() if more else None
+    return int(limit)
+
+
+def _token(name: str, day: date) -> str:
+    return b64encode(f"{name}|D|{_midnight(day, 9)}".encode()).decode()
 
 
 def _rows(symbols: list[str], start: date, end: date, seen: tuple[str, str]) -> Iterator[tuple[str, Trade]]:
@@ -129,7 +192,7 @@ def _rows(symbols: list[str], start: date, end: date, seen: tuple[str, str]) -> 
 
 
 def _seen() -> tuple[str, str]:
-    """Ticker and day of the last row of the page before."""
+    """Ticker, or action, and day of the last row of the page before."""
     token = request.args.get("page_token")
     if not token:
         return "", ""

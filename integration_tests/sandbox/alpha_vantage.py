@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, time, timedelta
 from functools import partial
 from typing import Any
 
 from flask import Response, g, request
 
-from integration_tests.sandbox.vendor import Hours, Vendor, answer
+from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
 from source_stock_prices.market import FIRST_SESSION, Trade
 
 PLANS = "You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/"
@@ -95,8 +95,16 @@ vendor = Vendor(
 
 @vendor.get("/query")
 def query() -> Response:
-    """One ticker's series: the latest 100 rows, or all, newest first, dates for keys and text for numbers."""
-    function, ticker = request.args.get("function"), request.args.get("symbol", "")
+    """What a function knows of one ticker, newest first, text for numbers."""
+    function, ticker = request.args.get("function", ""), request.args.get("symbol", "")
+    if function in EVENTS and vendor.listed(ticker):
+        trades = vendor.events(ticker, FIRST_SESSION, date.max)[::-1]
+        return answer({"symbol": ticker, "data": [row for trade in trades for row in EVENTS[function](trade)]})
+    return _series(function, ticker)
+
+
+def _series(function: str, ticker: str) -> Response:
+    """The latest 100 days, or all, with dates for keys."""
     size = request.args.get("outputsize", "compact")
     if function not in SERIES or size not in ("compact", "full") or not vendor.listed(ticker):
         return _invalid_call()
@@ -148,5 +156,28 @@ def _prices(trade: Trade) -> Mapping[str, str]:
         "4. close": f"{trade.close:.4f}",
     }
 
+
+def _splits(trade: Trade) -> list[Mapping[str, str]]:
+    if trade.split == 1:
+        return []
+    return [{"effective_date": trade.date.isoformat(), "split_factor": f"{trade.split:.4f}"}]
+
+
+def _dividends(trade: Trade) -> list[Mapping[str, str]]:
+    if not trade.dividend:
+        return []
+    declared = trade.date - TOLD_AHEAD
+    return [
+        {
+            "ex_dividend_date": trade.date.isoformat(),
+            "declaration_date": declared.isoformat() if declared > FIRST_SESSION else "None",
+            "record_date": f"{trade.date + timedelta(days=1)}",
+            "payment_date": f"{trade.date + timedelta(days=21)}",
+            "amount": f"{trade.dividend:g}",
+        }
+    ]
+
+
+EVENTS = {"SPLITS": _splits, "DIVIDENDS": _dividends}
 
 SERIES = {"TIME_SERIES_DAILY": _row, "TIME_SERIES_DAILY_ADJUSTED": _adjusted_row}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
 from functools import partial
+from math import prod
 from typing import Any
 
 from flask import Response, abort, g, request
@@ -65,10 +67,57 @@ def bars(ticker: str) -> Response:
     if cut:
         # On the last row; where there is none, in a row of its own.
         rows[-1:] = [{**row, "warning": WARNING} for row in rows[-1:] or [{}]]
-    if request.args.get("fmt") != "json":
-        lines = ["Date,Open,High,Low,Close,Adjusted_close,Volume"] + [",".join(map(str, row.values())) for row in rows]
-        return answer("\n".join(lines))
-    return answer(rows)
+    return _table("Date,Open,High,Low,Close,Adjusted_close,Volume", rows)
+
+
+@vendor.get("/splits/<ticker>")
+def splits(ticker: str) -> Response:
+    """One ticker's splits in a window, oldest first: new shares for old ones."""
+    rows = [
+        {"date": trade.date.isoformat(), "split": f"{max(trade.split, 1):.6f}/{max(1 / trade.split, 1):.6f}"}
+        for trade in _events(ticker)
+        if trade.split != 1
+    ]
+    return _table("Date,Stock Splits", rows)
+
+
+@vendor.get("/div/<ticker>")
+def dividends(ticker: str) -> Response:
+    """One ticker's dividends in a window, oldest first: as paid, and divided by every split since."""
+    rows = [
+        {
+            "date": trade.date.isoformat(),
+            "declarationDate": f"{trade.date - timedelta(days=30)}",
+            "recordDate": f"{trade.date + timedelta(days=1)}",
+            "paymentDate": f"{trade.date + timedelta(days=21)}",
+            "period": "Quarterly",
+            "value": round(trade.dividend / _shares_since(ticker, trade.date), 5),
+            "unadjustedValue": trade.dividend,
+            "currency": "USD",
+        }
+        for trade in _events(ticker)
+        if trade.dividend
+    ]
+    return _table("Date,Dividends", rows)
+
+
+def _events(ticker: str) -> list[Trade]:
+    if g.free:
+        abort(REFUSALS["plan"]())  # until the vendor's support is asked for them
+    if not vendor.listed(ticker):
+        abort(answer("Ticker Not Found.", 404))
+    return vendor.events(ticker, _day("from", FIRST_SESSION), _day("to", date.max))
+
+
+def _shares_since(ticker: str, day: date) -> float:
+    """What became of one share of a day."""
+    return prod(trade.split for trade in vendor.events(ticker, day + timedelta(days=1), vendor.now.date()))
+
+
+def _table(head: str, rows: Sequence[Mapping[str, Any]]) -> Response:
+    if request.args.get("fmt") == "json":
+        return answer(rows)
+    return answer("\n".join([head, *(",".join(map(str, row.values())) for row in rows)]))
 
 
 def _day(name: str, default: date) -> date:

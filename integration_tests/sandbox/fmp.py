@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import date, time
+from collections.abc import Mapping
+from datetime import date, time, timedelta
+from fractions import Fraction
 from functools import partial
+from math import prod
 from typing import Any
 
 from flask import Response, g, request
 
-from integration_tests.sandbox.vendor import Hours, Vendor, answer
-from source_stock_prices.market import Trade
+from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
+from source_stock_prices.market import FIRST_SESSION, Trade
 
 MOST_ROWS = 5000
 
@@ -18,6 +21,11 @@ FREE_TICKERS = ("AAPL", "AMZN", "BAC", "COST", "CSCO", "DIS", "GOOGL", "INTC", "
 """Of the some 85 that the free plan serves."""
 
 FREE_YEARS = 5
+
+FREE_LIMIT = 5
+"""The largest `limit` that the free plan takes. Without one, it serves all."""
+
+MOST_EVENTS = 1000
 
 ADJUSTMENTS = {"non-split-adjusted": "raw", "full": "splits", "dividend-adjusted": "all", "light": "splits"}
 
@@ -53,6 +61,13 @@ REFUSALS = {
         answer,
         "Premium Query Parameter: 'Special Endpoint : This value set for 'symbol' is not available under your current "
         f"subscription {UPGRADE}",
+        402,
+    ),
+    "limit": partial(
+        answer,
+        "Premium Query Parameter: 'Special Parameters : The values for 'limit' must be between 0 and 5 based on your "
+        "current subscription. Please visit our subscription page to upgrade your plan at "
+        "https://financialmodelingprep.com/",
         402,
     ),
     "legacy": partial(
@@ -95,14 +110,30 @@ def bars(variant: str) -> Response:
     return answer([_row(variant, ticker, trade) for trade in trades[::-1][:MOST_ROWS]])
 
 
+@vendor.get("/stable/splits")
+def splits() -> Response:
+    """All splits of a ticker, newest first; none of an unknown one."""
+    return _events({trade.date: _split(trade.split) for trade in _trades() if trade.split != 1})
+
+
+@vendor.get("/stable/dividends")
+def dividends() -> Response:
+    """All dividends of a ticker, newest first; none of an unknown one."""
+    trades = _trades()
+    splits = {trade.date: prod(later.split for later in trades if later.date > trade.date) for trade in trades}
+    return _events({trade.date: _dividend(trade, splits[trade.date]) for trade in trades if trade.dividend})
+
+
 @vendor.get("/stable/profile")
 def profile() -> Response:
     """One ticker's company; an empty list for an unknown one."""
     ticker = request.args.get("symbol", "")
     if g.free and ticker not in FREE_TICKERS:
         return REFUSALS["ticker-plan"]()
-    known = {"symbol": ticker, "companyName": f"{ticker} Synthetic Corp.", "exchange": "NYSE", "currency": "USD"}
-    return answer([{**known, "isEtf": False, "isActivelyTrading": True}] if vendor.listed(ticker) else [])
+    known = {"symbol": ticker, "companyName": f"{ticker} Synthetic Corp.", "currency": "USD"}
+    listing = {"exchangeFullName": "New York Stock Exchange", "exchange": "NYSE"}
+    flags = {"isEtf": False, "isActivelyTrading": True, "isAdr": False, "isFund": False}
+    return answer([{**known, **listing, **flags}] if vendor.listed(ticker) else [])
 
 
 @vendor.get("/api/<path:path>")
@@ -115,6 +146,38 @@ def legacy(path: str) -> Response:
 def missing(path: str) -> Response:
     """Any other path: an empty list all the same."""
     return answer([], 404)
+
+
+def _trades() -> list[Trade]:
+    return vendor.events(request.args.get("symbol", ""), FIRST_SESSION, date.max)
+
+
+def _events(rows: Mapping[date, Mapping[str, Any]]) -> Response:
+    ticker, limit = request.args.get("symbol", ""), request.args.get("limit", type=int)
+    if g.free and ticker not in FREE_TICKERS:
+        return REFUSALS["ticker-plan"]()
+    if g.free and limit and limit > FREE_LIMIT:
+        return REFUSALS["limit"]()
+    events = [{"symbol": ticker, "date": day.isoformat(), **row} for day, row in reversed(rows.items())]
+    return answer(events[: limit or MOST_EVENTS])
+
+
+def _split(factor: float) -> Mapping[str, Any]:
+    numerator, denominator = Fraction(factor).limit_denominator(1000).as_integer_ratio()
+    return {"numerator": numerator, "denominator": denominator, "splitType": "stock-split"}
+
+
+def _dividend(trade: Trade, split_since: float) -> Mapping[str, Any]:
+    declared = trade.date - TOLD_AHEAD
+    return {
+        "recordDate": f"{trade.date + timedelta(days=1)}",
+        "paymentDate": f"{trade.date + timedelta(days=21)}",
+        "declarationDate": declared.isoformat() if declared > FIRST_SESSION else "",
+        "adjDividend": round(trade.dividend / split_since, 6),
+        "dividend": trade.dividend,
+        "yield": 400 * trade.dividend / trade.close,
+        "frequency": "Quarterly",
+    }
 
 
 def _row(variant: str, ticker: str, trade: Trade) -> dict[str, Any]:

@@ -86,7 +86,8 @@ class Alpaca(Provider):
 
     def problem(self, response: Response) -> Problem | None:
         body = decode(response)
-        if response.status_code == 200 and isinstance(body, dict) and isinstance(body.get("bars"), dict):
+        holds = body if response.status_code == 200 and isinstance(body, dict) else {}
+        if isinstance(holds.get("bars", holds.get("corporate_actions")), dict):
             return None
         problem = classify(response, text_at(body, "message") or body_text(response), RULES)
         if problem.kind is Kind.UNKNOWN_TICKER:

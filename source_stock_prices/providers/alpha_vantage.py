@@ -61,7 +61,7 @@ RULES = (
         None,
         "premium endpoint",
         Kind.NOT_ENTITLED,
-        fix="A free key has raw prices alone: set adjustment to raw.",
+        fix="Of prices, a free key has raw ones alone: set adjustment to raw.",
     ),
 )
 
@@ -109,10 +109,11 @@ class AlphaVantage(Provider):
 
     def problem(self, response: Response) -> Problem | None:
         body = decode(response)
-        has_series = isinstance(body, dict) and isinstance(body.get(SERIES), dict)
-        if response.status_code == 200 and has_series and not text_at(body, "Error Message"):
+        # Prices are an object of days; splits and dividends are a list.
+        has_rows = isinstance(body, dict) and (isinstance(body.get(SERIES), dict) or isinstance(body.get("data"), list))
+        if response.status_code == 200 and has_rows and not text_at(body, "Error Message"):
             return None
-        # An object without a series, even {}, is never believed to be an empty one.
+        # An object without either, even {}, is never believed to be an empty answer.
         said = text_at(body, "Error Message", "Information", "Note")
         return classify(response, said or body_text(response), RULES if said else ())
 

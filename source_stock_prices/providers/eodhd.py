@@ -46,7 +46,7 @@ RULES = (
         200,
         "limited by one year",
         Kind.TICKER_NOT_ENTITLED,
-        fix="The free plan serves the last year alone, and has no bar of it in the window: set later dates.",
+        fix="The free plan serves the last year alone, and has nothing of it in the window: set later dates.",
     ),
 )
 

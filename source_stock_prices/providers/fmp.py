@@ -48,7 +48,12 @@ RULES = (
     Rule(402, "premium query parameter", Kind.NOT_ENTITLED),
     # Plain text: Restricted Endpoint: This endpoint is not available under your current subscription please visit ...
     # {"Error Message":"Exclusive Endpoint : This endpoint is not available under your current subscription ..."}
-    Rule(None, "endpoint is not available", Kind.NOT_ENTITLED, fix="Another adjustment may be in the plan."),
+    Rule(
+        None,
+        "endpoint is not available",
+        Kind.NOT_ENTITLED,
+        fix="Another adjustment, or other streams, may be in the plan.",
+    ),
     # {"Error Message":"Legacy Endpoint : Due to Legacy endpoints being no longer supported - This endpoint is only
     # available for legacy users who have valid subscriptions prior August 31, 2025. ..."}
     Rule(403, "legacy endpoint", Kind.NOT_ENTITLED),

@@ -1,0 +1,124 @@
+"""The installed connector in PyAirbyte, into two kinds of database: the tables are compared with what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+
+from integration_tests.demo.conftest import PASSWORD
+from integration_tests.sandbox import Sandbox
+from source_stock_prices.sessions import ZONE
+
+pytestmark = pytest.mark.demo
+
+FIRST, LAST_BEFORE, SPLIT_DAY, LAST = date(2025, 1, 6), date(2025, 3, 7), date(2025, 3, 11), date(2025, 3, 21)
+FIELDS = ("open", "high", "low", "close", "volume")
+
+
+class Warehouse:
+    """A database that demo/warehouse.py writes into."""
+
+    def __init__(self, database: str, folder: Path) -> None:
+        self.database, self.config = database, folder / "config.json"
+
+    def sync(self, config: dict[str, Any], until: date) -> subprocess.CompletedProcess[str]:
+        self.config.write_text(json.dumps({**config, "end_date": until.isoformat()}))
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "demo/warehouse.py", self.config, self.database],
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The table as anybody finds it who asks the database."""
+        bars = f"select stock_ticker, date, {', '.join(FIELDS)} from {{}} order by 1, 2"
+        if self.database.startswith("postgresql://"):
+            import psycopg
+
+            with psycopg.connect(self.database, password=PASSWORD) as connection:
+                found = connection.execute(bars.format("market.stock_prices")).fetchall()
+        else:
+            import duckdb
+
+            with duckdb.connect(self.database, read_only=True) as connection:
+                found = connection.execute(bars.format("stock_prices")).fetchall()
+        return [(ticker, day, *map(float, numbers)) for ticker, day, *numbers in found]
+
+
+@pytest.fixture(params=["DuckDB", "PostgreSQL"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
+    database = str(tmp_path / "prices.duckdb")
+    if request.param == "PostgreSQL":
+        database = request.getfixturevalue("database")
+    return Warehouse(database, tmp_path)
+
+
+def truth(sandbox: Sandbox, tickers: list[str], end: date) -> list[tuple[Any, ...]]:
+    bars = sandbox.truth(tickers, FIRST, end, "splits")
+    return [(*key, *(getattr(bars[key], field) for field in FIELDS)) for key in sorted(bars)]
+
+
+def same(rows: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
+    """Each bar once, none missing, and all on one scale."""
+    assert [row[:2] for row in rows] == [row[:2] for row in expected]
+    for row, bar in zip(rows, expected, strict=True):
+        assert row[2:] == pytest.approx(bar[2:], rel=1e-4), row[:2]
+
+
+def test_it_keeps_the_table_right_when_a_ticker_splits_and_a_bar_is_corrected(
+    sandbox: Sandbox, warehouse: Warehouse
+) -> None:
+    """Between two syncs the vendor rewrites the history of one ticker and corrects the last bar of another."""
+    config = {
+        "provider": sandbox.provider("massive"),
+        "stock_ticker": "AAPL, KO, MSFT",
+        "start_date": FIRST.isoformat(),
+        "adjustment": "splits",
+    }
+    sandbox.now = pendulum.datetime(2025, 3, 9, tz=ZONE)
+    first = warehouse.sync(config, LAST_BEFORE)
+    assert first.returncode == 0, first.stderr
+    before = truth(sandbox, ["AAPL", "KO", "MSFT"], LAST_BEFORE)
+    same(warehouse.rows(), before)
+
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    sandbox.correct("MSFT", LAST_BEFORE, close=before[-1][5] * 1.002)
+    sandbox.now = pendulum.datetime(2025, 3, 23, tz=ZONE)
+    second = warehouse.sync(config, LAST)
+    assert second.returncode == 0, second.stderr
+    after = truth(sandbox, ["AAPL", "KO", "MSFT"], LAST)
+    assert after[0][5] == pytest.approx(before[0][5] / 4, rel=1e-4), "the split is in what is compared with"
+    same(warehouse.rows(), after)
+
+    asked = len(sandbox.requests)
+    third = warehouse.sync(config, LAST)
+    assert (third.returncode, third.stdout.splitlines()[-1]) == (0, "0 bars read into stock_prices")
+    assert len(sandbox.requests) == asked
+    same(warehouse.rows(), after)
+
+
+@pytest.mark.parametrize("warehouse", ["PostgreSQL"], indirect=True)
+def test_it_writes_nothing_and_says_why_when_a_ticker_fails(sandbox: Sandbox, warehouse: Warehouse) -> None:
+    """PyAirbyte drops what came before an error: the table must not look up to date."""
+    config = {"provider": {"name": "sample"}, "stock_ticker": "AAPL", "start_date": "2025-02-03"}
+    good = warehouse.sync(config, LAST_BEFORE)
+    assert good.returncode == 0, good.stderr
+    before = warehouse.rows()
+    bad = warehouse.sync({**config, "stock_ticker": "AAPL, ZZZZ"}, LAST)
+    assert bad.returncode == 1
+    said = " ".join(bad.stderr.split())
+    assert "Sample market does not know the ticker ZZZZ." in said
+    assert "Nothing was written." in said
+    assert "Traceback" not in said
+    assert PASSWORD not in bad.stdout + bad.stderr
+    assert warehouse.rows() == before
