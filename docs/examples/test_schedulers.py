@@ -34,7 +34,7 @@ def write_config(folder: Path, tickers: str) -> None:
 
 def table(folder: Path) -> str:
     query = "select stock_ticker, count(*) from stock_prices group by 1 order by 1"
-    asked = f"import duckdb; print(duckdb.connect('market.duckdb').sql({query!r}).fetchall())"
+    asked = f"import duckdb; print(duckdb.connect('market.duckdb').execute({query!r}).fetchall())"
     python = folder / ".venv-demo/bin/python"
     return subprocess.run([python, "-c", asked], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
