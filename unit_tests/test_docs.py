@@ -311,3 +311,16 @@ def test_it_starts_syncs_when_the_day_is_final_all_year() -> None:
             final = pendulum.datetime(session.year, session.month, session.day, 20, 30, tz=sessions.ZONE)
             start = min(start for start in starts if sessions.last_final(start) >= session)
             assert start < final.add(hours=12), (zone, session)
+
+
+@pytest.mark.parametrize("name", ["airflow_stock_prices.py", "dagster_stock_prices.py"])
+def test_it_starts_the_same_program_at_the_same_hour_from_every_scheduler(name: str) -> None:
+    """The examples are run by `make schedulers-test`, which needs Airflow and Dagster; this is what has to agree."""
+    example = (ROOT / "docs/examples" / name).read_text("utf-8")
+    zone, minute, hour, days = re.findall(
+        r"^\| (\S+) \| `0 (\d+) (\d+) \? \* (\S+)` \|", section("docs/airbyte.md", "Schedule"), re.MULTILINE
+    )[0]
+    assert f'"{minute} {hour} * * {days}"' in example
+    assert f'"{zone}"' in example
+    (block,) = (block for page, block in blocks("sh") if page == "docs/schedulers.md" and "warehouse" in block)
+    assert list(commands(block))[-1] == re.findall(r"[\w./-]+", example[example.index(".venv-demo/") :])[:4]
