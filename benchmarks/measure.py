@@ -112,7 +112,7 @@ def _start(command: Command, errors: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603
         list(command.argv),
         cwd=ROOT,
-        env={**os.environ, **command.env},
+        env={**os.environ, "PYTHONUNBUFFERED": "", **command.env},
         stdout=subprocess.PIPE,
         stderr=errors,
         pipesize=PIPE_BYTES,

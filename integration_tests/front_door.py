@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +92,9 @@ class Output:
 
 def program(*args: str, now: DateTime) -> Output:
     """Runs one command at a moment."""
-    out = TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True)
     exit_code = 0
     hook = sys.excepthook
-    with redirect_stdout(out):
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out, redirect_stdout(out):
         try:
             run(list(args), SourceStockPrices(clock=lambda: now))
         except Exception as error:
@@ -107,8 +105,9 @@ def program(*args: str, now: DateTime) -> Output:
         finally:
             sys.excepthook = hook
             gc.unfreeze()
-    out.flush()
-    return Output(out.buffer.getvalue().decode(), exit_code)  # type: ignore[attr-defined]
+            sys.stdout.flush()
+        out.seek(0)
+        return Output(out.read(), exit_code)
 
 
 def check(config: Row, *, now: DateTime) -> Output:

@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pendulum
 import pytest
 
 from integration_tests.front_door import Output, catalog, read, table
+from integration_tests.sandbox import Sandbox
+from integration_tests.test_sync import config
 
 PROGRAMS = [[str(Path(sys.executable).with_name("source-stock-prices"))], [sys.executable, "main.py"]]
 SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT, KO, JNJ", "start_date": "2026-01-02"}
@@ -59,6 +62,23 @@ def test_it_is_whole_again_after_a_kill(files: Path, lines: int) -> None:
     rest = run(*args, "--state", str(files / "state.json"))
     whole = read(SAMPLE, now=pendulum.now())
     assert table(killed.records) | table(rest.records) == table(whole.records)
+
+
+def test_it_holds_no_record_back_while_it_waits(files: Path, sandbox: Sandbox) -> None:
+    """Records are written in blocks, but what was read is the platform's before the next answer is there."""
+    sandbox.now = pendulum.now()
+    sandbox.fail("timeout", vendor="tiingo", ticker="MSFT")
+    tickers = ", ".join(["AAPL", "MSFT", *(f"T{n}" for n in range(20))])  # so many that no STATE comes between the two
+    (files / "config.json").write_text(json.dumps(config(sandbox, "tiingo", tickers, start_date="2026-01-02")))
+    args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
+        too_late = Timer(15, process.kill)
+        too_late.start()
+        assert process.stdout
+        found = any(line.startswith('{"type":"RECORD"') for line in process.stdout)
+        too_late.cancel()
+        process.kill()
+    assert found
 
 
 def test_it_keeps_the_nulls_of_a_record(files: Path) -> None:

@@ -317,12 +317,12 @@ def test_it_keeps_the_key_out_of_every_output(sandbox: Sandbox, vendor: str, deb
                 assert spelling not in output.text
 
 
-def test_it_offers_one_stream_with_its_keys(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_it_offers_the_prices_with_their_keys(sandbox: Sandbox, tmp_path: Path) -> None:
     """Append + Deduped is exact on ticker and date, and the cursor is ours to define."""
     (tmp_path / "config.json").write_text(json.dumps(config(sandbox, "sample")))
     output = program("discover", "--config", str(tmp_path / "config.json"), now=FRIDAY_EVENING)
     (found,) = output.of_type("CATALOG")
-    (stream,) = found["streams"]
+    stream, *_ = found["streams"]
     assert stream["name"] == "stock_prices"
     assert stream["source_defined_primary_key"] == [["stock_ticker"], ["date"]]
     assert (stream["default_cursor_field"], stream["source_defined_cursor"]) == (["date"], True)
@@ -426,7 +426,7 @@ def test_it_writes_the_same_whatever_the_number_of_workers(sandbox: Sandbox, wor
 
 def test_it_writes_a_state_a_minute_in_a_slow_sync(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that is killed after an hour of waiting for a slow plan has lost a minute of it."""
-    monkeypatch.setattr("source_stock_prices.stream.SLICE_SECONDS", 0)
+    monkeypatch.setattr("source_stock_prices.asking.SLICE_SECONDS", 0)
     output = read(config(sandbox, "tiingo", ", ".join(many(40)), num_workers=1), now=at(sandbox, FRIDAY_EVENING))
     assert len(output.states) == 40
 

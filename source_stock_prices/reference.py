@@ -6,36 +6,32 @@ it is sent, and what a refusal means is as with prices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from itertools import islice
 from pathlib import Path
 from threading import local
-from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.sources.declarative.models import AddFields, SimpleRetriever
 from airbyte_cdk.sources.declarative.parsers.manifest_component_transformer import ManifestComponentTransformer
 from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
 from airbyte_cdk.sources.declarative.parsers.model_to_component_factory import ModelToComponentFactory
 from airbyte_cdk.sources.streams import Stream
-from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from jinja2 import TemplateError
 from jsonschema import Draft7Validator, FormatChecker, ValidationError
 from requests import Response
 
-from source_stock_prices import plan, state
-from source_stock_prices.ahead import ahead
+from source_stock_prices import plan
+from source_stock_prices.asking import Answer, Asking
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.providers.base import ANY, Kind, Problem, Provider, Query, on_host, trim
-from source_stock_prices.report import GARBLED, Report
-from source_stock_prices.stream import MISREAD, SLICE_SECONDS, StockPrices
+from source_stock_prices.providers.base import ANY, Kind, Problem, Query, on_host, trim
+from source_stock_prices.report import Report
+from source_stock_prices.stream import MISREAD, StockPrices
 
 MANIFESTS = Path(__file__).with_name("manifest")
 
@@ -74,7 +70,7 @@ def references(prices: StockPrices) -> list[Stream]:
     return [Reference(definition, prices) for definition in manifest(prices.provider.name)["streams"]]
 
 
-class Reference(Stream):
+class Reference(Asking[Row]):
     """A stream of a manifest: the events of each ticker since the start and as far ahead as they are announced, or a
     row a ticker.
 
@@ -84,14 +80,11 @@ class Reference(Stream):
     """
 
     def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
-        super().__init__()
+        super().__init__(prices.config, start=prices.start, today=prices.today)
         self._definition, self._prices = definition, prices
         self._parameters: Mapping[str, Any] = definition.get("$parameters", {})
-        self._provider, self._config = prices.provider, prices.config
-        self._report = Report(self._provider)
-        self._answers = ahead(self._answer, (), 1)
         self._asking = local()
-        self.state: MutableMapping[str, Any] = {}
+        self.state = {}
 
     @property
     def name(self) -> str:
@@ -105,93 +98,52 @@ class Reference(Stream):
     def cursor_field(self) -> str | list[str]:
         return "date" if "date" in self.primary_key else []
 
-    def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        full = configured_stream.sync_mode == SyncMode.full_refresh
-        seen = {} if full else state.read(self.state, self._config.tickers, self.logger)
-        self.state = {ticker: {key: of[key] for key in ("date", "since") if key in of} for ticker, of in seen.items()}
-        try:
-            yield from super().read(configured_stream, *args, **kwargs)
-        finally:
-            self._answers.close()
-        for line in self._report.summary(self._prices.start):
-            self.logger.warning(line)
-        if failure := self._report.failure():
-            raise failure
+    def _records(
+        self, query: Query, tickers: Iterable[str], found: Mapping[str, list[Row]], seen: Mapping[str, Any]
+    ) -> Iterator[Row]:
+        for ticker in tickers:
+            yield from found.get(ticker, ())
+        for ticker in query.tickers:
+            if ticker not in self._report.failed and self.cursor_field:
+                since = self.state.get(ticker, {}).get("since", query.start.isoformat())
+                self.state[ticker] = {"date": min(query.end, self.today).isoformat(), "since": since}
 
-    def stream_slices(self, **kwargs: Any) -> Iterator[Mapping[str, Any]]:
-        queries = self._queries()
-        self._answers = ahead(self._answer, queries, self._config.num_workers)
-        self._left, size = len(queries), plan.slice_size(len(queries))
-        while self._left and not self._report.stopped:
-            yield {"queries": min(size, self._left), "of": len(queries)}
-
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Mapping[str, Any] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterator[StreamData]:
-        until = monotonic() + SLICE_SECONDS
-        for query, answer in islice(self._answers, (stream_slice or {}).get("queries", 0)):
-            self._left -= 1
-            try:
-                rows, report = answer()
-            except ProviderError as error:
-                self._report.stop(query.tickers, error)
-                return
-            for line in report.lines:
-                self.logger.warning(line)
-            self._report.add(report, query, is_empty=not rows)
-            yield from rows
-            for ticker in query.tickers:
-                if ticker not in report.failed and self.cursor_field:
-                    since = self.state.get(ticker, {}).get("since", query.start.isoformat())
-                    self.state[ticker] = {"date": min(query.end, self._prices.today).isoformat(), "since": since}
-            if self._report.stopped or monotonic() > until:
-                return
-
-    def _queries(self) -> list[Query]:
-        """What has to be asked: tickers with the same first day together, as many as one request takes."""
-        today = self._prices.today
-        end = self._config.end_date or today + NOTICE if self.cursor_field else today
-        self._prices.warn_of_the_future(self.state)
+    def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
+        today = self.today
+        end = self.config.end_date or today + NOTICE if self.cursor_field else today
         windows = [
-            (ticker, today if not self.cursor_field else self._first_day(ticker))
-            for ticker in self._config.tickers
-            if ticker not in self.state or date.fromisoformat(self.state[ticker]["date"]) < today
+            (ticker, self._first_day(seen.get(ticker)) if self.cursor_field else today)
+            for ticker in self.config.tickers
+            if ticker not in seen or date.fromisoformat(seen[ticker]["date"]) < today
         ]
         at_once = self._parameters.get("tickers_per_request", 1)
         queries = []
         for tickers, first in plan.batches(windows, end, at_once, MOST_ROWS):
             while first <= end:
                 last = min(end, first + SPAN) if tickers == (ANY,) else end
-                queries.append(Query(tickers, first, last, self._config.adjustment, today))
+                queries.append(Query(tickers, first, last, self.config.adjustment, today))
                 first = last + timedelta(days=1)
         return queries
 
-    def _first_day(self, ticker: str) -> date:
-        seen = self.state.get(ticker)
+    def _first_day(self, seen: Mapping[str, Any] | None) -> date:
         if seen is None:
-            return self._prices.start
+            return self.start
         lookback = timedelta(days=self._parameters.get("lookback_days", LOOKBACK_DAYS))
-        again = date.fromisoformat(seen["date"]) - lookback
-        return max(again, date.fromisoformat(seen.get("since", seen["date"])))
+        since, until = (date.fromisoformat(seen.get(key, seen["date"])) for key in ("since", "date"))
+        return max(until - lookback, since)
 
-    def _answer(self, query: Query) -> tuple[list[Row], Report]:
-        """The rows of a query, ascending by date within a ticker. Runs in a worker."""
-        report = Report(self._provider)
-        rows = by_ticker(lambda part: self.ask(part, report), query, self._provider, report)
+    def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer[Row]:
+        report = Report(self.provider)
+        rows = self._by_ticker(self.ask, query, report)
         if not self.cursor_field:
             for ticker in query.tickers:
                 if ticker not in rows and ticker not in report.failed and ticker != ANY:
                     report.set_aside(ticker, ProviderError(Problem(Kind.UNKNOWN_TICKER, "")))
-        order = sorted(rows) if query.tickers == (ANY,) else query.tickers
-        return [row for ticker in order for row in self._one_each(rows.get(ticker, ()))], report
+        return {ticker: self._one_each(rows[ticker]) for ticker in sorted(rows)}, report
 
     def ask(self, query: Query, report: Report) -> Iterator[tuple[str, Row]]:
         """Each row of an answer, every page of it, with its ticker; raises ProviderError."""
-        tickers = {} if query.tickers == (ANY,) else {self._provider.spelling(each): each for each in query.tickers}
+        tickers = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
         asked = StreamSlice(
             partition={"symbols": ",".join(tickers)}, cursor_slice=window, extra_fields={"today": f"{query.today}"}
@@ -203,11 +155,13 @@ class Reference(Stream):
                 if (raw := orjson.dumps(record.data)) in seen:
                     continue  # pages overlap
                 seen.add(raw)
-                row = {name: record.get(name) for name in self._fields} | {"provider": self._provider.name}
+                row = {name: record.get(name) for name in self._fields} | {"provider": self.provider.name}
                 if tickers:
-                    row["stock_ticker"] = tickers[row["stock_ticker"]] if row["stock_ticker"] else query.ticker
-                self._schema.validate(row)
-                if not self.cursor_field or window["start"] <= row["date"] <= window["end"]:
+                    named = row["stock_ticker"] or symbols
+                    row["stock_ticker"] = query.ticker if named.upper() == symbols.upper() else tickers[named]
+                # Some vendors answer with a ticker's whole history: what is wrong outside the window is no matter.
+                if not self.cursor_field or query.start <= date.fromisoformat(row["date"]) <= query.end:
+                    self._schema.validate(row)
                     yield row["stock_ticker"], row
         except (ValidationError, TemplateError, *MISREAD) as error:
             said = f"{type(error).__name__}: {trim(str(error))}"
@@ -232,17 +186,17 @@ class Reference(Stream):
         self._asking.pages += 1
         if self._asking.pages > PAGES:
             raise ValueError(f"more than {PAGES} pages")
-        link = on_host(self._provider.base_url, url)
+        link = on_host(self.provider.base_url, url)
         # The link to a next page is a whole request.
         params = {} if urlsplit(link).query else {name: str(value) for name, value in asked["params"].items()}
-        response = self._prices.fetch(self._provider.get(link, params))
-        if notice := self._provider.notice(response, query):
+        response = self._prices.fetch(self.provider.get(link, params))
+        if notice := self.provider.notice(response, query):
             report.note(notice, query.tickers)
         return None, response
 
     @cached_property
     def _retriever(self) -> Any:
-        factory, config = ModelToComponentFactory(), {"base_url": self._provider.base_url}
+        factory, config = ModelToComponentFactory(), {"base_url": self.provider.base_url}
         transformations = [
             factory.create_component(AddFields, each, config) for each in self._definition.get("transformations", ())
         ]
@@ -264,36 +218,3 @@ class Reference(Stream):
     @cached_property
     def _schema(self) -> Draft7Validator:
         return Draft7Validator(self.get_json_schema(), format_checker=FormatChecker(["date"]))
-
-
-T = TypeVar("T")
-
-
-def by_ticker(
-    ask: Callable[[Query], Iterable[tuple[str, T]]], query: Query, provider: Provider, report: Report
-) -> dict[str, list[T]]:
-    """What a query's answer has of each ticker; one that fails is set aside, and the others are asked for again."""
-    found: dict[str, list[T]] = {}
-    try:
-        for ticker, each in ask(query):
-            found.setdefault(ticker, []).append(each)
-        return found
-    except ProviderError as error:
-        if not error.reaction.of_ticker or query.tickers == (ANY,):
-            raise
-        culprits = [
-            ticker
-            for ticker in query.tickers
-            if len(query.tickers) == 1 or provider.spelling(ticker) == error.problem.ticker
-        ]
-        for ticker in culprits:
-            report.set_aside(ticker, error)
-        rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
-        if culprits:
-            return by_ticker(ask, query._replace(tickers=rest), provider, report) if rest else {}
-        found = {}
-        for ticker in rest:  # the vendor does not say which
-            found |= by_ticker(ask, query._replace(tickers=(ticker,)), provider, report)
-            if not found and len(report.failed) >= GARBLED:
-                raise
-        return found

@@ -36,7 +36,7 @@ def judge(seen: Mapping[str, Any], bars: Sequence[Bar], adjustment: str) -> Verd
     or the vendor's rows tell of the event. A state of another adjustment stands for another history.
     """
     anchor = next((bar for bar in bars if bar.date.isoformat() == seen["date"]), None)
-    was, now = seen["price"], anchor.close if anchor else None
+    was, now = seen.get("price"), anchor.close if anchor else None
     if adjustment != RAW and any(_is_event(bar, adjustment) for bar in bars if bar.date.isoformat() > seen["date"]):
         return Verdict(Finding.RESTATED, was, now)
     if was is None:

@@ -6,7 +6,7 @@ import gc
 import logging
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from ctypes import CDLL
 from typing import Any
 
 import orjson
@@ -18,6 +18,12 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 
 from source_stock_prices.config import Config
 from source_stock_prices.source import SourceStockPrices
+
+BLOCK = 1 << 18
+"""Bytes of records that are written at once."""
+
+M_ARENA_MAX = -8
+"""Of glibc's malloc.h: how many heaps there are for threads."""
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -40,28 +46,32 @@ class Entrypoint(AirbyteEntrypoint):
 
     @staticmethod
     def handle_record_counts(message: AirbyteMessage, counts: Any) -> AirbyteMessage:
-        if message.record is None:
-            return AirbyteEntrypoint.handle_record_counts(message, counts)
-        counts[_descriptor(message.record.stream)] += 1.0
-        return message
-
-
-@lru_cache
-def _descriptor(stream: str) -> HashableStreamDescriptor:
-    return HashableStreamDescriptor(stream)
+        # The CDK counts under a descriptor, which takes longer to hash than a name: only a STATE needs it.
+        if message.record is not None:
+            counts[message.record.stream] += 1.0
+            return message
+        if message.state is not None and message.state.stream is not None:
+            name = message.state.stream.stream_descriptor.name
+            counts[HashableStreamDescriptor(name)] = counts.pop(name, 0.0)
+        return AirbyteEntrypoint.handle_record_counts(message, counts)
 
 
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
     """Runs one command (`spec`, `check`, `discover`, `read`) and writes its messages to standard output.
 
-    Records fill the output's buffer; whatever else is written, a STATE or a log line before a wait, flushes it.
+    Records are written in blocks; whatever else is written flushes them, and so does the stream before a wait.
     """
+    # For as long as the program, whatever the environment says of buffers.
+    sys.stdout = open(sys.stdout.fileno(), "w", BLOCK, encoding="utf-8", newline="", closefd=False)  # noqa: SIM115
     init_uncaught_exception_handler(init_logger("airbyte"))
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(sys.stdout)  # the CDK's own buffer holds a line back until the next one
     sys.setswitchinterval(0.05)  # workers wait for the network, and hand over without being made to
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
+    gc.set_threshold(50_000)  # an answer is thousands of objects, none of them in a cycle
+    if sys.platform == "linux" and (mallopt := getattr(CDLL(None), "mallopt", None)):
+        mallopt(M_ARENA_MAX, 1)  # each worker would keep a heap as large as the largest answer it ever read
     entrypoint = Entrypoint(source or SourceStockPrices())
     parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
     for message in entrypoint.run(parsed):

@@ -91,7 +91,7 @@ def _seen(ticker: str, value: Any) -> Seen:
     price = value.get("price")
     if price is not None and not (type(price) in (int, float) and 0 < price < inf):
         raise StateError(f"the price {price!r} of {ticker!r} is not a number above zero")
-    return {**value, "price": value.get("price")}
+    return dict(value)
 
 
 def _day(what: str, value: Any) -> str:

@@ -6,23 +6,21 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import date, timedelta
-from functools import partial
-from itertools import islice
+from functools import lru_cache
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredAirbyteStream, SyncMode, Type
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, SyncMode, Type
 from airbyte_cdk.sources.streams.call_rate import APIBudget, MovingWindowCallRatePolicy, Rate
-from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
 from requests import RequestException, Response
 
 from source_stock_prices import plan, sessions, state
-from source_stock_prices.ahead import ahead
+from source_stock_prices.asking import Answer, Asking
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
-from source_stock_prices.providers.base import ANY, RAW, Bar, Kind, Problem, Provider, Query, Request, body_text, trim
-from source_stock_prices.report import GARBLED, Report
+from source_stock_prices.providers.base import ANY, RAW, Bar, Kind, Problem, Query, Request, body_text, trim
+from source_stock_prices.report import Report
 from source_stock_prices.restatement import Finding, judge, moved
 
 TIMEOUT = (10, 60)
@@ -31,23 +29,19 @@ TIMEOUT = (10, 60)
 MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What a provider's `parse` raises on a body that is not its vendor's."""
 
-SLICE_SECONDS = 60
-"""How long a slice of a slow sync goes on before its STATE is written."""
-
 PAGES = 50
 """More pages than the bars of one query fill: a vendor that repeats itself would have them read for ever."""
 
 
-Answer = tuple[dict[str, list[Bar]], Report]
-"""The bars of a query by ticker, and what else there is to tell of it."""
+iso = lru_cache(maxsize=20_000)(date.isoformat)
+"""A day as text: that of every ticker, once."""
 
 
-class StockPrices(HttpStream):
+class StockPrices(Asking[Bar], HttpStream):
     """Daily bars of the configured tickers, ascending by date within a ticker.
 
     `end` is the last day asked for, `last_final` the last session that can no longer change, `today` the calendar day
-    in New York. A ticker that fails does not stop the others; a problem of the whole sync ends it after the records
-    already read are checkpointed. Both raise at the end. With `patient=False` a throttling vendor is not waited for.
+    in New York. With `patient=False` a throttling vendor is not waited for.
     """
 
     primary_key: ClassVar = ["stock_ticker", "date"]
@@ -55,83 +49,17 @@ class StockPrices(HttpStream):
     url_base = ""
 
     def __init__(self, config: Config, *, start: date, end: date, last_final: date, today: date, patient: bool) -> None:
-        self.config = config
-        self.provider: Provider = config.provider
         self._errors = ProviderErrors(config.provider, patient=patient)
         self.tickers, self.end = config.tickers, end
-        self.start, self.today = start, today
         self._served_until = end
-        self._report = Report(config.provider)
-        self._answers = ahead(partial(self._answer, {}), (), 1)
         self._read_at = 0
         self._is_whole_market, self._looks_back = config.tickers == (ANY,), False
         self._finished = last_final.isoformat()
-        super().__init__(api_budget=_pace(config.requests_per_minute))
+        super().__init__(config, start=start, today=today, api_budget=_pace(config.requests_per_minute))
         # Without one of its own, requests would put the password of a .netrc in the place of the key.
         self._http_client._session.auth = lambda request: request
         if adapter := self.provider.adapter():
             self._http_client._session.mount(self.provider.base_url, adapter)
-
-    def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        # The CDK hands the state over in every mode; only an incremental sync has one.
-        full = configured_stream.sync_mode == SyncMode.full_refresh
-        self.state = {} if full else dict(state.read(self.state, self.tickers, self.logger))
-        try:
-            yield from super().read(configured_stream, *args, **kwargs)
-        finally:
-            self._answers.close()
-        for line in self._report.summary(self.start):
-            self.logger.warning(line)
-        if failure := self._report.failure():
-            raise failure
-
-    def stream_slices(
-        self,
-        *,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterator[Mapping[str, Any]]:
-        seen = stream_state or {}
-        self.warn_of_the_future(seen)
-        try:
-            queries = self._queries(seen)
-        except ProviderError as error:
-            self._report.stop(self.tickers, error)
-            return
-        if self.start > self.end and not all(ticker in seen for ticker in self.tickers):
-            self.logger.warning(f"The start, {self.start}, is after {self.end}, the last session due.")
-        elif not queries:
-            self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
-        self._answers = ahead(partial(self._answer, seen), queries, self.config.num_workers)
-        self._left, size = len(queries), plan.slice_size(len(queries))
-        while self._left and not self._report.stopped:
-            yield {"queries": min(size, self._left), "of": len(queries)}
-
-    def read_records(
-        self,
-        sync_mode: SyncMode,
-        cursor_field: list[str] | None = None,
-        stream_slice: Mapping[str, Any] | None = None,
-        stream_state: Mapping[str, Any] | None = None,
-    ) -> Iterator[StreamData]:
-        """The next queries' records: as many as the slice has, or those of a minute, so that a slow sync has states."""
-        until = time.monotonic() + SLICE_SECONDS
-        for query, answer in islice(self._answers, (stream_slice or {}).get("queries", 0)):
-            self._left -= 1
-            try:
-                bars, report = answer()
-            except ProviderError as error:
-                self._report.stop(query.tickers, error)
-                return
-            self._read_at = time.time_ns() // 1_000_000
-            self._take_over(query, bars, report, stream_state or {})
-            self._looks_back = self._is_whole_market and query.tickers != (ANY,)
-            for ticker in bars if query.tickers == (ANY,) else query.tickers:
-                if ticker not in self._report.failed:  # a later day would hide the one it failed on
-                    yield from map(self._message, bars.get(ticker, ()))
-            if self._report.stopped or time.monotonic() > until:
-                return
 
     def query(self, tickers: tuple[str, ...], start: date) -> Query:
         """The question for the bars of some tickers from a day on."""
@@ -151,7 +79,7 @@ class StockPrices(HttpStream):
         try:
             with self._errors.turn():
                 asked = {"query": query, "report": report}
-                pages: Iterable[Any] = super().read_records(SyncMode.incremental, stream_slice=asked)
+                pages: Iterable[Any] = HttpStream.read_records(self, SyncMode.incremental, stream_slice=asked)
                 return clean(pages, query, report.drop)
         except RequestException as error:
             raise ProviderError(problem_of(error)) from error
@@ -274,30 +202,52 @@ class StockPrices(HttpStream):
             return request
         return self.provider.request((stream_slice or {})["query"])
 
-    def _message(self, bar: Bar) -> AirbyteMessage:
-        """A bar as the record it is in the table. The CDK passes messages on as they are, and copies mere data."""
-        ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor = bar
-        data = {
-            "date": day.isoformat(),
-            "stock_ticker": ticker,
-            "price": close,
-            "open": opened,
-            "high": high,
-            "low": low,
-            "close": close,
-            "volume": volume,
-            "vwap": vwap,
-            "trade_count": count,
-            "adjusted_close": adjusted_close,
-            "dividend": dividend,
-            "split_factor": split_factor,
-            "adjustment": self.config.adjustment,
-            "provider": self.provider.name,
-        }
-        return AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(self.name, data, self._read_at))
+    def _messages(self, bars: Iterable[Bar]) -> Iterator[AirbyteMessage]:
+        """Each bar as the record it is in the table. The CDK passes messages on as they are, and copies mere data."""
+        kind, name, read_at = Type.RECORD, self.name, self._read_at
+        adjustment, provider = self.config.adjustment, self.provider.name
+        for ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor in bars:
+            data = {
+                "date": iso(day),
+                "stock_ticker": ticker,
+                "price": close,
+                "open": opened,
+                "high": high,
+                "low": low,
+                "close": close,
+                "volume": volume,
+                "vwap": vwap,
+                "trade_count": count,
+                "adjusted_close": adjusted_close,
+                "dividend": dividend,
+                "split_factor": split_factor,
+                "adjustment": adjustment,
+                "provider": provider,
+            }
+            yield AirbyteMessage(kind, record=AirbyteRecordMessage(name, data, read_at))
+
+    def _records(
+        self, query: Query, tickers: Iterable[str], found: Mapping[str, list[Bar]], seen: Mapping[str, Any]
+    ) -> Iterator[AirbyteMessage]:
+        self._read_at = time.time_ns() // 1_000_000
+        self._looks_back = self._is_whole_market and query.tickers != (ANY,)
+        for ticker in tickers:
+            if not self._is_whole_market:
+                self._report.read(query, ticker, found.get(ticker, ()), is_new=ticker not in seen)
+            yield from self._messages(found.get(ticker, ()))
+
+    def _expected(self, query: Query) -> int | None:
+        return None if query.tickers == (ANY,) else len(sessions.between(query.start, query.end)) * len(query.tickers)
 
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
-        """What has to be asked, in the order of its use."""
+        queries = self._planned(seen)
+        if self.start > self.end and not all(ticker in seen for ticker in self.tickers):
+            self.logger.warning(f"The start, {self.start}, is after {self.end}, the last session due.")
+        elif not queries:
+            self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
+        return queries
+
+    def _planned(self, seen: Mapping[str, Any]) -> list[Query]:
         windows = list(plan.windows(self.tickers, seen, self.start, self.end))
         if self._is_whole_market:
             since = windows[0][1] if windows else self.end + timedelta(days=1)
@@ -331,11 +281,8 @@ class StockPrices(HttpStream):
         batches = plan.batches(windows, self.end, self._tickers_per_request(), self.provider.bars_per_request)
         return [self.query(tickers, first) for tickers, first in batches]
 
-    def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer:
-        """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history.
-
-        Runs in a worker: what it finds is in the report it returns, and is nobody's before the answer's turn.
-        """
+    def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer[Bar]:
+        """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history."""
         report = Report(self.provider)
         bars = self._ask_batch(query, report)
         rewritten = {
@@ -359,14 +306,6 @@ class StockPrices(HttpStream):
                 else:
                     report.began(ticker, again.start, bars[ticker][0].date)
         return bars, report
-
-    def _take_over(self, query: Query, bars: Mapping[str, list[Bar]], report: Report, seen: Mapping[str, Any]) -> None:
-        for line in report.lines:
-            self.logger.warning(line)
-        self._report.add(report, query, is_empty=not bars)
-        for ticker in query.tickers:
-            if ticker not in report.failed and not self._is_whole_market:
-                self._report.read(query, ticker, bars.get(ticker, ()), is_new=ticker not in seen)
 
     def _is_rewritten(
         self, query: Query, ticker: str, seen: Mapping[str, Any], bars: Mapping[str, list[Bar]], report: Report
@@ -393,45 +332,19 @@ class StockPrices(HttpStream):
         return min([self.config.start_date or self.start, *known])
 
     def _ask_batch(self, query: Query, report: Report) -> dict[str, list[Bar]]:
-        """The bars of one query by ticker; a ticker that fails is set aside, and the others are asked for again."""
-        bars: dict[str, list[Bar]] = {}
-        try:
-            for bar in self.ask(query, report):
-                bars.setdefault(bar.ticker, []).append(bar)
-            return bars
-        except ProviderError as error:
-            if not error.reaction.of_ticker or len(query.tickers) > self.provider.tickers_per_request:
-                raise  # of a day of the whole market: the days after it must not hide it
-            culprits = [
-                ticker
-                for ticker in query.tickers
-                if len(query.tickers) == 1 or self.provider.spelling(ticker) == error.problem.ticker
-            ]
-            for ticker in culprits:
-                report.set_aside(ticker, error)
-            rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
-            if culprits:
-                return self._ask_batch(query._replace(tickers=rest), report) if rest else {}
-            for ticker in rest:  # the vendor does not say which
-                bars |= self._ask_batch(query._replace(tickers=(ticker,)), report)
-                if not bars and len(report.failed) >= GARBLED:
-                    raise
-            return bars
+        return self._by_ticker(
+            lambda part, report: ((bar.ticker, bar) for bar in self.ask(part, report)), query, report
+        )
+
+    def _is_of_all(self, query: Query) -> bool:
+        # Of a day of the whole market: the days after it must not hide it.
+        return len(query.tickers) > self.provider.tickers_per_request or super()._is_of_all(query)
 
     def _tickers_per_request(self) -> int:
         # The pace counts requests: where each ticker counts as one, they are asked for one by one.
         if self.config.requests_per_minute and self.provider.charges_by_ticker:
             return 1
         return self.provider.tickers_per_request
-
-    def warn_of_the_future(self, seen: Mapping[str, Any]) -> None:
-        ahead = [ticker for ticker in self.tickers if _is_after(seen.get(ticker), self.today)]
-        if ahead:
-            self.logger.warning(f"The state of {names(ahead)} is in the future: nothing is read until then.")
-
-
-def _is_after(seen: Mapping[str, Any] | None, day: date) -> bool:
-    return seen is not None and bool(seen["date"] > day.isoformat())
 
 
 @contextmanager

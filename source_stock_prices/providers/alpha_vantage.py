@@ -134,7 +134,7 @@ class AlphaVantage(Provider):
             yield bar if query.adjustment == RAW else _adjusted(bar, row)
 
     def notice(self, response: Response, query: Query) -> str:
-        days = decode(response)[SERIES]
+        days = decode(response).get(SERIES, ())  # splits and dividends are not cut
         if len(days) != COMPACT or min(days) <= query.start.isoformat():
             return ""
         return f"The answer holds {COMPACT} sessions, none before {min(days)}."

@@ -1,0 +1,71 @@
+"""How far a sync is: a line for people, an estimate for the platform."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from time import time_ns
+
+from airbyte_cdk.models import (
+    AirbyteEstimateTraceMessage,
+    AirbyteMessage,
+    AirbyteTraceMessage,
+    EstimateType,
+    TraceType,
+    Type,
+)
+
+from source_stock_prices.providers.base import Query
+
+RECORD_BYTES = 330
+"""The length of a price record, more or less."""
+
+
+class Progress:
+    """Counts the answers of one stream's queries. `expected` tells how many records a query's answer has, or None."""
+
+    def __init__(self, stream: str, queries: Sequence[Query], expected: Callable[[Query], int | None]) -> None:
+        self._stream, self._expected = stream, expected
+        self._queries, self._answered, self._records = len(queries), 0, 0
+        self._waiting = Counter(ticker for query in queries for ticker in query.tickers)
+        self._tickers = len(self._waiting)
+        counts = [expected(query) for query in queries]
+        self._to_come = None if None in counts else sum(filter(None, counts))
+        self._told: int | None = None
+
+    def plan(self, of: int) -> str:
+        """What is to be asked, of so many tickers."""
+        others = ", the others are up to date" if self._tickers < of else ""
+        return f"{_many(self._queries, 'query', 'queries')} for {self._tickers:,} of {_many(of, 'ticker')}{others}."
+
+    def answered(self, query: Query, records: int) -> None:
+        """A query was answered, with so many records."""
+        self._answered += 1
+        self._records += records
+        for ticker in query.tickers:
+            self._waiting[ticker] -= 1
+            if not self._waiting[ticker]:
+                del self._waiting[ticker]
+        if self._to_come is not None:
+            self._to_come -= self._expected(query) or 0
+
+    def line(self) -> str:
+        """How far it is."""
+        read = f"{self._tickers - len(self._waiting):,} of {_many(self._tickers, 'ticker')} read"
+        answered = f"{self._answered:,} of {_many(self._queries, 'query', 'queries')} answered"
+        return f"{read}, {_many(self._records, 'record')}; {answered}."
+
+    def estimate(self) -> Iterator[AirbyteMessage]:
+        """The records of the whole sync, those already read included, where it is known and new."""
+        if self._to_come is None or self._told == (rows := self._records + self._to_come):
+            return
+        self._told = rows
+        estimate = AirbyteEstimateTraceMessage(
+            name=self._stream, type=EstimateType.STREAM, row_estimate=rows, byte_estimate=rows * RECORD_BYTES
+        )
+        trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time_ns() / 1e6, estimate=estimate)
+        yield AirbyteMessage(type=Type.TRACE, trace=trace)
+
+
+def _many(count: int, one: str, several: str = "") -> str:
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
