@@ -16,7 +16,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-test test soak bench lint sandbox image image-test clean
+.PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test clean
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
@@ -42,6 +42,12 @@ lint: .venv/installed-tests ## Check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: .venv/installed ## Write the tables that repeat spec.yaml and the schemas
+	$(BIN)/python docs/tables.py
+
+schedulers-test: .venv-schedulers/installed .venv-demo/installed ## Run the examples for Airflow and Dagster
+	.venv-schedulers/bin/python -m pytest -c /dev/null -p no:cacheprovider docs/examples
+
 sandbox: .venv/installed-tests ## Serve the vendors' APIs on a local port (PORT=8080)
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
 
@@ -61,7 +67,7 @@ image-test: .venv/installed-tests ## Build it on a stand-in base and run it as A
 	@integration_tests/image/run.sh
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .venv-bench .venv-demo .image demo/out build dist *.egg-info \
+	rm -rf .venv .venv-bench .venv-demo .venv-schedulers .image demo/out build dist *.egg-info \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -98,4 +104,10 @@ clean: ## Remove what the other targets made
 	@echo "Adding the test tools and a PostgreSQL server ..."
 	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[tests]' \
 		-r demo/requirements.txt -r integration_tests/demo/requirements.txt
+	@touch $@
+
+.venv-schedulers/installed: docs/examples/requirements.txt
+	@echo "Setting up .venv-schedulers ..."
+	@$(DEMO_PYTHON) -m venv .venv-schedulers
+	@.venv-schedulers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

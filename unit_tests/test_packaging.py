@@ -1,4 +1,4 @@
-"""What leaves the repository: the wheel, the image, the metadata, and the pages that describe them."""
+"""What leaves the repository: the wheel, the image and the metadata."""
 
 from __future__ import annotations
 
@@ -25,18 +25,6 @@ from source_stock_prices.providers import PROVIDERS
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "source_stock_prices"
 
-HEADINGS = [
-    "# Stock Prices",
-    "## Prerequisites",
-    "## Setup guide",
-    "## Supported sync modes",
-    "## Supported Streams",
-    "## Performance considerations",
-    "## Data type map",
-    "## Limitations & Troubleshooting",
-    "## Changelog",
-]
-
 
 def text(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
@@ -47,12 +35,6 @@ def found(pattern: str, name: str) -> str:
     match = re.search(pattern, text(name), re.MULTILINE)
     assert match, f"{name} has nothing like {pattern}"
     return match[1]
-
-
-def rows(title: str) -> list[str]:
-    """The code in the first cell of each row of the table under a heading of the README."""
-    section = text("README.md").partition(f"## {title}\n")[2].partition("\n## ")[0]
-    return re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -220,35 +202,6 @@ def test_it_has_a_dockerfile_without_known_mistakes() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_it_has_the_headings_of_airbytes_pages() -> None:
-    """Readers of Airbyte's catalog look for a fact where every connector has it."""
-    page = text("docs/stock-prices.md")
-    assert [line for line in page.splitlines() if re.match("##? ", line)] == HEADINGS
-    assert "<details>\n  <summary>Expand to review</summary>" in page.partition("## Changelog")[2]
-
-
-def test_it_documents_every_setting_field_and_provider(spec: dict[str, Any]) -> None:
-    """What the README does not name, nobody uses."""
-    config = spec["connectionSpecification"]["properties"]
-    blocks = [block["properties"] for block in config["provider"]["oneOf"]]
-    nested = {f"provider.{key}" for block in blocks for key in block}
-    assert set(rows("Configuration")) == config.keys() - {"provider"} | nested
-    assert rows("Providers") == list(PROVIDERS)
-    assert rows("The stream `stock_prices`") == list(
-        json.loads(text("source_stock_prices/schemas/stock_prices.json"))["properties"]
-    )
-
-
-def test_it_offers_only_commands_that_exist() -> None:
-    """The first thing a newcomer does is to copy a command."""
-    pages = text("README.md") + text("docs/stock-prices.md")
-    targets = set(re.findall(r"^([a-z-]+):", text("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"^make ([a-z-]+)", pages, re.MULTILINE)) <= targets
-    assert set(re.findall(r"`make ([a-z-]+)", pages)) <= targets
-    for link in re.findall(r"\]\((?!https://|#)([^)#]+)", pages):
-        assert (ROOT / link).exists() or (ROOT / "docs" / link).exists(), link
-
-
 def test_it_shows_every_target() -> None:
     """`make` alone is how one finds out what there is."""
     shown = make("help").stdout
@@ -268,7 +221,7 @@ def test_it_has_no_address_without_encryption() -> None:
     """A key sent over plain HTTP is everybody's."""
     files = [
         file
-        for pattern in ("*", "docs/*.md", "demo/*.*", "source_stock_prices/**/*")
+        for pattern in ("*", "docs/**/*.py", "demo/*.*", "source_stock_prices/**/*")
         for file in ROOT.glob(pattern)
         if file.is_file() and file.suffix not in (".pyc", ".lock") and not file.name.startswith(".")
     ]

@@ -1,0 +1,46 @@
+"""Behind a company's proxy, which is set by the environment: docs/airbyte.md tells how."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pendulum
+import pytest
+
+from integration_tests.front_door import read
+from integration_tests.sandbox import Sandbox
+from source_stock_prices.sessions import ZONE
+
+NOW = pendulum.datetime(2026, 11, 20, 21, tz=ZONE)
+STREAMS = ("stock_prices", "stock_splits", "dividends")
+
+
+@pytest.fixture
+def behind_a_proxy(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A provider whose host is known to the proxy alone. The sandbox is the proxy, and answers for every host."""
+    sandbox.now = NOW
+    provider = sandbox.provider("massive")
+    address = urlsplit(provider["base_url"])
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, address.netloc)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return {**provider, "base_url": f"http://prices.invalid{address.path}"}
+
+
+def test_it_goes_through_the_proxy_of_the_environment(behind_a_proxy: dict[str, str]) -> None:
+    """With every stream: a request of its own way out would be cut off."""
+    config = {"provider": behind_a_proxy, "stock_ticker": "AAPL", "start_date": "2025-11-24"}
+    out = read(config, now=NOW, streams=STREAMS)
+    assert (out.error, out.exit_code) == (None, 0)
+    assert len(out.rows("stock_prices")) > 200 and out.rows("dividends")
+
+
+def test_it_leaves_the_proxy_out_where_it_is_told_to(
+    behind_a_proxy: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says that it cannot reach the host, which is none."""
+    monkeypatch.setenv("NO_PROXY", "prices.invalid")
+    config = {"provider": behind_a_proxy, "stock_ticker": "AAPL"}
+    out = read(config, now=NOW)
+    assert out.error and "cannot be reached at http://prices.invalid" in out.error["message"]

@@ -1,0 +1,326 @@
+"""The README and docs/ as a contract: what they tell a person to type, to set or to expect is there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+import yaml
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
+from jsonschema import Draft7Validator
+
+from docs import tables
+from source_stock_prices import sessions, state
+from source_stock_prices.config import Config, unknown_keys
+from source_stock_prices.errors import REACTIONS, ProviderError
+from source_stock_prices.providers import PROVIDERS
+from source_stock_prices.providers.base import Problem
+from source_stock_prices.reference import manifest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "source_stock_prices"
+PAGES = [*tables.PAGES, ROOT / "benchmarks/README.md"]
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text("utf-8") for page in PAGES}
+SCHEMAS = {file.stem: file for file in (PACKAGE / "schemas").glob("*.json")}
+SPEC: dict[str, Any] = yaml.safe_load((PACKAGE / "spec.yaml").read_text("utf-8"))["connectionSpecification"]
+METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text("utf-8"))["data"]
+
+HEADINGS = [
+    "# Stock Prices",
+    "## Prerequisites",
+    "## Setup guide",
+    "## Supported sync modes",
+    "## Supported Streams",
+    "## Performance considerations",
+    "## Data type map",
+    "## Limitations & Troubleshooting",
+    "## Changelog",
+]
+
+every_page = pytest.mark.parametrize("name", TEXTS)
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    """The fenced blocks in a language, with their page."""
+    for name, text in TEXTS.items():
+        for block in re.findall(rf"^```{language}\n(.+?)^```", text, re.MULTILINE | re.DOTALL):
+            yield name, block
+
+
+def code(text: str) -> list[str]:
+    """What stands between backticks in a page's sentences and tables."""
+    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.+?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def section(name: str, heading: str) -> str:
+    """What is under a heading of a page."""
+    _, found, rest = TEXTS[name].partition(f"# {heading}\n")
+    assert found, f"{name} has no heading {heading}"
+    return re.split(r"^#", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+# Tables
+
+
+@every_page
+def test_it_says_of_settings_and_fields_what_the_spec_and_the_schemas_say(name: str) -> None:
+    """One place for each sentence; the pages are written from it, by `make docs`."""
+    assert TEXTS[name] == tables.filled(TEXTS[name]), "run `make docs`"
+
+
+def test_it_has_a_table_of_every_setting_and_of_every_stream() -> None:
+    """A stream without a table is found by nobody."""
+    sources = {found[2] for text in TEXTS.values() for found in tables.TABLE.finditer(text)}
+    assert sources == {file.relative_to(ROOT).as_posix() for file in (PACKAGE / "spec.yaml", *SCHEMAS.values())}
+
+
+def test_it_describes_the_settings_that_the_config_has() -> None:
+    """One that is in the spec alone has no effect; one that is not there is never asked for."""
+    read = {field.name for field in fields(Config)} - {"tickers"} | {"stock_ticker", "api_key"}
+    assert set(SPEC["properties"]) == read
+
+
+@every_page
+def test_it_names_only_settings_that_exist(name: str) -> None:
+    """`provider.feed` in a sentence is as good as in a table."""
+    provider = {key for block in SPEC["properties"]["provider"]["oneOf"] for key in block["properties"]}
+    assert set(re.findall(r"`provider\.(\w+)`", TEXTS[name])) <= provider
+
+
+def test_it_lists_each_stream_with_its_key_and_its_providers() -> None:
+    """The README's table of the reference streams, and what the manifests have."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+?) \|.* \| (.+?) \|$", section("README.md", "Splits, dividends and tickers"), re.M
+    )
+    assert {row[0] for row in rows} == SCHEMAS.keys() - {"stock_prices"}
+    for stream, key, named in rows:
+        offered = {
+            provider: definition
+            for provider in PROVIDERS
+            for definition in manifest(provider)["streams"]
+            if definition["name"] == stream
+        }
+        assert offered.keys() == set(named.split(", "))
+        assert all(re.findall(r"`(\w+)`", key) == list(definition["primary_key"]) for definition in offered.values())
+
+
+@pytest.mark.parametrize("provider", [provider for provider in PROVIDERS.values() if provider.key_url])
+def test_it_says_where_a_key_is_to_be_had(provider: Any) -> None:
+    """The same address in an error, in the form and on the page of the connector."""
+    (block,) = (
+        block
+        for block in SPEC["properties"]["provider"]["oneOf"]
+        if block["properties"]["name"]["const"] == provider.name
+    )
+    assert f'"{provider.key_url}"' in block["properties"]["api_key"]["description"]
+    assert f"({provider.key_url})" in section("docs/stock-prices.md", "Prerequisites")
+
+
+# Commands
+
+
+def flags_of_the_connector(*args: str) -> None:
+    AirbyteEntrypoint.parse_args(list(args))
+
+
+def target_of_make(*args: str) -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for arg in args:
+        variable, is_variable, _ = arg.partition("=")
+        pattern = rf"\$\({variable}\)|^{variable} \??=" if is_variable else rf"^{arg}:.* ## "
+        assert re.search(pattern, makefile, re.MULTILINE), f"the Makefile has no {arg}"
+
+
+def file_of_python(*args: str) -> None:
+    module = args[0] == "-m"
+    file = ROOT / (args[1].replace(".", "/") if module else args[0])
+    assert (file / "__main__.py").is_file() or file.with_suffix(".py").is_file(), f"{file} is not there"
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "source-stock-prices": flags_of_the_connector,
+    "make": target_of_make,
+    "python": file_of_python,
+}
+ELSEWHERE = {"[", "buildah", "docker", "export", "grep", "kind", "mv", "pip", "tail"}
+"""Programs that are not this project's. Another one is added by hand, after it was tried."""
+
+
+def commands(block: str) -> Iterator[list[str]]:
+    """The commands of a block of shell, one after the other, without redirections."""
+    for line in block.replace("\\\n", "").splitlines():
+        words = shlex.split(re.sub(r"\d?>>?\s*\S+", "", line), comments=True)
+        for is_end, part in groupby(words, lambda word: word in ("&&", "|", ";")):
+            if not is_end:
+                yield list(part)
+
+
+@pytest.mark.parametrize(("name", "block"), list(blocks("sh")))
+def test_it_offers_only_commands_that_exist(name: str, block: str) -> None:
+    """The first thing a newcomer does is to copy a command."""
+    for program, *args in commands(block):
+        program = Path(program).name
+        assert program in COMMANDS or program in ELSEWHERE, f"{name}: {program}"
+        COMMANDS.get(program, lambda *args: None)(*args)
+
+
+def test_it_reads_the_commands_of_a_block() -> None:
+    """The reader above is no better than what it is tried on."""
+    block = 'A=1 | b --c "d e" > f.json && g \\\n  h # i\n'
+    assert list(commands(block)) == [["A=1"], ["b", "--c", "d e"], ["g", "h"]]
+
+
+@every_page
+def test_it_names_only_targets_and_files_that_exist(name: str) -> None:
+    """In a sentence too: `make image`, `docs/tables.py`."""
+    for words in code(TEXTS[name]):
+        if words.startswith("make "):
+            target_of_make(*shlex.split(words)[1:])
+        elif re.fullmatch(r"[\w.-]+(/[\w.-]+)+\.(py|ya?ml|json|md|sql|sh|txt)", words):
+            assert (ROOT / words).exists() or ((ROOT / name).parent / words).exists(), words
+
+
+@every_page
+def test_it_names_the_image_of_this_version(name: str) -> None:
+    """An older tag would pull an older connector."""
+    assert set(re.findall(r"source-stock-prices:(\d[\w.]*\w)", TEXTS[name])) <= {METADATA["dockerImageTag"]}
+
+
+# Examples
+
+
+def a_config(example: dict[str, Any]) -> None:
+    filled = json.loads(json.dumps(example).replace('"..."', '"key"'))
+    Config.parse(filled)
+    assert unknown_keys(filled) == []
+    assert list(Draft7Validator(SPEC).iter_errors(filled)) == []
+
+
+def a_catalog(example: dict[str, Any]) -> None:
+    catalog = ConfiguredAirbyteCatalogSerializer.load(example)
+    assert {stream.stream.name for stream in catalog.streams} <= SCHEMAS.keys()
+
+
+def a_state(example: dict[str, Any]) -> None:
+    (message,) = state.messages({"stock_prices": example})
+    assert message.stream and message.stream.stream_state
+    read = state.read(vars(message.stream.stream_state), tuple(example), logging.getLogger())
+    assert read.keys() == example.keys()
+
+
+def examples() -> Iterator[Any]:
+    inline = ((name, words) for name, text in TEXTS.items() for words in code(text) if words.startswith('{"'))
+    for name, example in [*blocks("json"), *inline]:
+        yield pytest.param(json.loads(example), id=f"{name}: {' '.join(example.split())[:60]}")
+
+
+@pytest.mark.parametrize("example", list(examples()))
+def test_it_shows_configs_catalogs_and_states_that_are_accepted(example: dict[str, Any]) -> None:
+    """An example is what people start from."""
+    if "streams" in example:
+        a_catalog(example)
+    elif "stock_ticker" in example:
+        a_config(example)
+    else:
+        a_state(example)
+
+
+# Pages
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as they stand in a link."""
+    headings = re.findall(r"^#+ (.+)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@every_page
+def test_it_has_no_link_that_leads_nowhere(name: str) -> None:
+    """To a file of the repository, to a heading in it, or to another site over HTTPS."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[name]):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        page = (ROOT / name).parent / path if path else ROOT / name
+        assert page.exists(), link
+        assert not anchor or anchor in anchors(page), link
+
+
+@every_page
+def test_it_has_no_address_without_encryption(name: str) -> None:
+    """A key sent over plain HTTP is everybody's."""
+    assert re.findall(r"http://(?!localhost|json-schema\.org/)\S*", TEXTS[name]) == []
+
+
+def test_it_has_the_headings_of_airbytes_pages() -> None:
+    """Readers of Airbyte's catalog look for a fact where every connector has it."""
+    page = TEXTS["docs/stock-prices.md"]
+    assert re.findall(r"^##? .+", page, re.MULTILINE) == HEADINGS
+    assert "<details>\n  <summary>Expand to review</summary>" in page.partition("## Changelog")[2]
+
+
+def test_it_explains_every_error_in_the_words_it_is_told_in() -> None:
+    """Who looks for what the log says has to find it, and finds no row for what it never says."""
+    rows = re.findall(r"^\| (.+?) \| .+ \|$", section("docs/stock-prices.md", "Troubleshooting"), re.MULTILINE)[1:]
+    provider = PROVIDERS["sample"]()
+    told = {kind: ProviderError(Problem(kind, "")).explain(provider, ["AAPL"]) for kind in REACTIONS}
+    for kind, sentence in told.items():
+        assert any(row in sentence for row in rows), f"no row for {kind}: {sentence}"
+    written = "".join((PACKAGE / name).read_text("utf-8") for name in ("report.py", "state.py"))
+    for row in rows:
+        words = row.removesuffix(" (a warning in the log)")
+        known = written if words != row or "state" in words else " ".join(told.values())
+        assert words in known, row
+
+
+# In Airbyte
+
+
+def test_it_lists_the_hosts_that_a_firewall_has_to_let_through() -> None:
+    """As the metadata has them."""
+    listed = {
+        words
+        for words in code(section("docs/airbyte.md", "Allowed hosts"))
+        if re.fullmatch(r"[\w-]+(\.[\w-]+)+", words)
+    }
+    assert listed - {"metadata.yaml"} == {host for host in METADATA["allowedHosts"]["hosts"] if "$" not in host}
+
+
+def test_it_starts_syncs_when_the_day_is_final_all_year() -> None:
+    """Each session is read within half a day, in summer and in winter, and when Airbyte starts half an hour early."""
+    rows = re.findall(
+        r"^\| (\S+) \| `0 (\d+) (\d+) \? \* (\w{3})-(\w{3})` \|", section("docs/airbyte.md", "Schedule"), re.MULTILINE
+    )
+    assert [zone for zone, *_ in rows] == [sessions.ZONE, "UTC", sessions.ZONE]
+    names = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
+    for zone, minute, hour, first, last in rows:
+        days = [pendulum.datetime(2026, 1, 1, int(hour), int(minute), tz=zone).add(days=n) for n in range(366)]
+        starts = [day.subtract(minutes=30) for day in days if names.index(first) <= day.weekday() <= names.index(last)]
+        for session in sessions.between(date(2026, 1, 1), date(2026, 12, 31)):
+            final = pendulum.datetime(session.year, session.month, session.day, 20, 30, tz=sessions.ZONE)
+            start = min(start for start in starts if sessions.last_final(start) >= session)
+            assert start < final.add(hours=12), (zone, session)
+
+
+@pytest.mark.parametrize("name", ["airflow_stock_prices.py", "dagster_stock_prices.py"])
+def test_it_starts_the_same_program_at_the_same_hour_from_every_scheduler(name: str) -> None:
+    """The examples are run by `make schedulers-test`, which needs Airflow and Dagster; this is what has to agree."""
+    example = (ROOT / "docs/examples" / name).read_text("utf-8")
+    zone, minute, hour, days = re.findall(
+        r"^\| (\S+) \| `0 (\d+) (\d+) \? \* (\S+)` \|", section("docs/airbyte.md", "Schedule"), re.MULTILINE
+    )[0]
+    assert f'"{minute} {hour} * * {days}"' in example
+    assert f'"{zone}"' in example
+    (block,) = (block for page, block in blocks("sh") if page == "docs/schedulers.md" and "warehouse" in block)
+    assert list(commands(block))[-1] == re.findall(r"[\w./-]+", example[example.index(".venv-demo/") :])[:4]
