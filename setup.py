@@ -13,6 +13,7 @@ setup(
     install_requires=[
         "airbyte-cdk>=7.39,<8",
         "holidays>=0.60,<1",
+        "jinja2>=3.1,<4",
         "jsonschema>=4.17,<5",
         "orjson>=3.10.7,<4",
         "pendulum>=3,<4",
