@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from multiprocessing.pool import ThreadPool
+from multiprocessing.pool import AsyncResult, ThreadPool
 from typing import TypeVar
 
 Q = TypeVar("Q")
@@ -17,16 +17,22 @@ def ahead(
 ) -> Generator[tuple[Q, Callable[[], A]], None, None]:
     """Each question, in order, with a call that gives its answer or raises what asking raised.
 
-    As many are under way as there are workers; one worker asks nothing before its answer is called for. Close it when
-    done: what is under way then is not waited for.
+    As many are under way as it takes not to wait for them, at most as there are workers; one worker asks nothing before
+    its answer is called for. Close it when done: what is under way then is not waited for.
     """
     if workers == 1:
         yield from ((question, partial(ask, question)) for question in questions)
         return
+    depth = workers
     with ThreadPool(workers) as pool:
-        under_way: deque[tuple[Q, Callable[[], A]]] = deque()
+        under_way: deque[tuple[Q, AsyncResult[A]]] = deque()
         for question in questions:
-            under_way.append((question, pool.apply_async(ask, (question,)).get))
-            if len(under_way) > workers:
-                yield under_way.popleft()
-        yield from under_way
+            under_way.append((question, pool.apply_async(ask, (question,))))
+            while len(under_way) > depth:
+                if not under_way[0][1].ready():
+                    depth = workers
+                elif depth > 1 and under_way[-2][1].ready():
+                    depth -= 1  # all of them were there before they were called for: they only fill the memory
+                question, answer = under_way.popleft()
+                yield question, answer.get
+        yield from ((question, answer.get) for question, answer in under_way)

@@ -74,6 +74,10 @@ class SourceStockPrices(AbstractSource):
     def raise_exception_on_missing_stream(self) -> bool:
         return True
 
+    @property
+    def message_repository(self) -> None:
+        """None: nothing is ever put there, and the CDK would look with every record."""
+
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         prices = self._prices(config, patient=True)
         return [prices, *references(prices)]
