@@ -424,6 +424,29 @@ def test_it_writes_the_same_whatever_the_number_of_workers(sandbox: Sandbox, wor
     assert list(output.state) == [*tickers[:7], *tickers[8:]]
 
 
+def test_it_says_how_far_it_is(sandbox: Sandbox) -> None:
+    """A dozen lines, however many tickers; and to the platform, how many records to expect."""
+    tickers = many(300)
+    settings = config(sandbox, "tiingo", ", ".join(tickers), start_date="2026-11-19", end_date="2026-11-19")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    said = output.log("INFO")
+    assert "300 queries for 300 of 300 tickers." in said
+    assert "300 of 300 tickers read, 300 records; 300 of 300 queries answered in 300 requests." in said
+    assert len(re.findall("tickers read", said)) <= 13
+    assert len(said.splitlines()) < 50
+    estimates = [trace["estimate"] for trace in output.of_type("TRACE") if trace["type"] == "ESTIMATE"]
+    assert [(each["name"], each["row_estimate"]) for each in estimates] == [("stock_prices", 300)]
+    assert estimates[0]["byte_estimate"] == pytest.approx(len(output.text) - len(said), rel=0.5)
+
+
+def test_it_says_until_when_it_waits(sandbox: Sandbox, waits: list[float]) -> None:
+    sandbox.fail("throttle", vendor="massive")
+    output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING))
+    assert re.search(r"asks to slow down: waiting until \d\d:\d\d:\d\d UTC\.", output.log("INFO"))
+    assert "answered in 2 requests" in output.log("INFO")
+    assert waits
+
+
 def test_it_writes_a_state_a_minute_in_a_slow_sync(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that is killed after an hour of waiting for a slow plan has lost a minute of it."""
     monkeypatch.setattr("source_stock_prices.asking.SLICE_SECONDS", 0)

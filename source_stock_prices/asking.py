@@ -78,13 +78,13 @@ class Asking(Stream, ABC, Generic[T]):
             self._report.stop(self.config.tickers, error)
             return
         self._answers = ahead(partial(self._answer, seen), queries, self.config.num_workers)
-        self._progress = Progress(self.name, queries, self._expected)
+        self._progress, before = Progress(self.name, queries, self._expected), self._requests()
         if queries:
             self.logger.info(self._progress.plan(len(self.config.tickers)))
         self._left, size = len(queries), plan.slice_size(len(queries))
         while self._left and not self._report.stopped:
             yield {"queries": min(size, self._left), "of": len(queries)}
-            self.logger.info(self._progress.line())
+            self.logger.info(self._progress.line(self._requests() - before))
 
     def read_records(
         self,
@@ -128,6 +128,10 @@ class Asking(Stream, ABC, Generic[T]):
         self, query: Query, tickers: Iterable[str], found: Mapping[str, list[T]], seen: Mapping[str, Any]
     ) -> Iterator[StreamData]:
         """The records of the tickers of an answer that did not fail."""
+
+    @abstractmethod
+    def _requests(self) -> int:
+        """How many requests were answered or failed so far, those of other streams included."""
 
     def _expected(self, query: Query) -> int | None:
         """How many records a query's answer has; None where nobody knows."""

@@ -6,7 +6,9 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import RLock
+from datetime import datetime, timedelta, timezone
+from logging import getLogger
+from threading import Lock, RLock
 from typing import NamedTuple
 
 import requests
@@ -21,6 +23,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import exceptions
 
 from source_stock_prices.providers.base import Kind, Problem, Provider, trim
+
+logger = getLogger("airbyte")
 
 TRIES = 6
 """How often one request is sent before its problem is final."""
@@ -172,8 +176,10 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
         self._provider = provider
         self._tries = TRIES if patient else 2
         self._patient = patient
-        self._turn = RLock()
+        self._turn, self._count = RLock(), Lock()
         self._resume_at: float | None = None
+        self.judged = 0
+        """Answers and failures so far: the requests made."""
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -198,6 +204,8 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
         return (LONGEST_WAIT + 60) * self._tries
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None = None) -> ErrorResolution:
+        with self._count:
+            self.judged += 1
         problem, status = self._judge(response_or_exception)
         if problem is None:
             return ErrorResolution(ResponseAction.SUCCESS)
@@ -218,6 +226,9 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
             raise ProviderError(problem, status)
         if problem and problem.kind is Kind.THROTTLED:
             self._resume_at = time.monotonic() + (problem.wait or 0)
+            if problem.wait:
+                until = datetime.now(timezone.utc) + timedelta(seconds=problem.wait)
+                logger.info(f"{self._provider.title} asks to slow down: waiting until {until:%H:%M:%S} UTC.")
         return problem.wait if problem else None
 
     def _judge(self, answer: requests.Response | Exception | None) -> tuple[Problem | None, int | None]:

@@ -35,8 +35,9 @@ class Progress:
 
     def plan(self, of: int) -> str:
         """What is to be asked, of so many tickers."""
-        others = ", the others are up to date" if self._tickers < of else ""
-        return f"{_many(self._queries, 'query', 'queries')} for {self._tickers:,} of {_many(of, 'ticker')}{others}."
+        saved = of - self._queries
+        fewer = f", {_many(saved, 'request')} fewer than one a ticker" if saved > 0 else ""
+        return f"{_many(self._queries, 'query', 'queries')} for {self._tickers:,} of {_many(of, 'ticker')}{fewer}."
 
     def answered(self, query: Query, records: int) -> None:
         """A query was answered, with so many records."""
@@ -49,15 +50,23 @@ class Progress:
         if self._to_come is not None:
             self._to_come -= self._expected(query) or 0
 
-    def line(self) -> str:
-        """How far it is."""
+    def line(self, requests: int) -> str:
+        """How far it is, after so many requests."""
         read = f"{self._tickers - len(self._waiting):,} of {_many(self._tickers, 'ticker')} read"
-        answered = f"{self._answered:,} of {_many(self._queries, 'query', 'queries')} answered"
+        answered = (
+            f"{self._answered:,} of {_many(self._queries, 'query', 'queries')} answered in {_many(requests, 'request')}"
+        )
         return f"{read}, {_many(self._records, 'record')}; {answered}."
 
     def estimate(self) -> Iterator[AirbyteMessage]:
-        """The records of the whole sync, those already read included, where it is known and new."""
-        if self._to_come is None or self._told == (rows := self._records + self._to_come):
+        """The records of the whole sync, those already read included, where that is new.
+
+        Where nobody knows how many there are, the answers to come are taken to be like those that came.
+        """
+        to_come = self._to_come
+        if to_come is None and self._answered:
+            to_come = round(self._records / self._answered * (self._queries - self._answered))
+        if to_come is None or self._told == (rows := self._records + to_come):
             return
         self._told = rows
         estimate = AirbyteEstimateTraceMessage(

@@ -108,6 +108,9 @@ class Reference(Asking[Row]):
                 since = self.state.get(ticker, {}).get("since", query.start.isoformat())
                 self.state[ticker] = {"date": min(query.end, self.today).isoformat(), "since": since}
 
+    def _requests(self) -> int:
+        return self._prices._requests()
+
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
         today = self.today
         end = self.config.end_date or today + NOTICE if self.cursor_field else today

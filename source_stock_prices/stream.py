@@ -236,6 +236,9 @@ class StockPrices(Asking[Bar], HttpStream):
                 self._report.read(query, ticker, found.get(ticker, ()), is_new=ticker not in seen)
             yield from self._messages(found.get(ticker, ()))
 
+    def _requests(self) -> int:
+        return self._errors.judged
+
     def _expected(self, query: Query) -> int | None:
         return None if query.tickers == (ANY,) else len(sessions.between(query.start, query.end)) * len(query.tickers)
 
