@@ -35,10 +35,11 @@ class Sizes:
     daily: int = 500
     memory: tuple[int, int, int] = (10, 1_000, 250)
     state: int = 5_000
+    year: int = 252
 
     @classmethod
     def small(cls) -> Sizes:
-        return cls(sync=(5, 500), overlap=(20, 20), daily=100, memory=(5, 50, 20), state=250)
+        return cls(sync=(5, 500), overlap=(20, 20), daily=100, memory=(5, 50, 20), state=250, year=3)
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,28 @@ def state(bench: Bench) -> Iterator[Row]:
         yield bounded(f"{measure}, {len(output.states)} messages", size, 5, "{:.2f} MB")
 
 
+def market_of_all(bench: Bench) -> Iterator[Row]:
+    """What the whole market costs: a first sync of a year, and a daily one."""
+    year = bench.sizes.year
+    sessions = bench.vendor.sessions(year + 1)
+    whole = Job(bench.vendor.address(), ["*"], sessions[1:], records=year * market.UNIVERSE)
+    run(bench.desk.connector(whole))  # has the answers rendered
+    for name, job in (
+        (f"first sync of {year} sessions", replace(whole, base_url=bench.vendor.address())),
+        (
+            "daily sync",
+            replace(whole, base_url=bench.vendor.address(), state=sessions[-2], records=2 * market.UNIVERSE),
+        ),
+    ):
+        cost, output = run(bench.desk.connector(job))
+        measure = f"whole market, {market.UNIVERSE:,} tickers, {name}"
+        yield Row(f"{measure}: records", f"{output.records:,}")
+        yield Row(f"{measure}: requests", f"{bench.vendor.traffic(job.base_url).requests:,}")
+        yield Row(f"{measure}: wall time", f"{cost.wall:.1f} s")
+        yield Row(f"{measure}: peak memory", f"{cost.peak / 1e6:.0f} MB")
+        yield Row(f"{measure}: state", f"{max(map(len, output.states)):,} bytes, {len(output.states)} times")
+
+
 def startup(bench: Bench) -> Iterator[Row]:
     """What the connector adds to what its framework takes to start."""
     spec = Command([str(BIN / "source-stock-prices"), "spec"])
@@ -152,6 +175,7 @@ SECTIONS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "requests": requests,
     "memory": memory,
     "state": state,
+    "market": market_of_all,
     "startup": startup,
 }
 

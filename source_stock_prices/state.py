@@ -78,11 +78,6 @@ def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> 
     return {ticker: _seen(ticker, seen) for ticker, seen in state.items()}
 
 
-def seen(day: str, price: float | None) -> Seen:
-    """What the state keeps of an emitted bar."""
-    return {"date": day, "price": price}
-
-
 def _seen(ticker: str, value: Any) -> Seen:
     if not isinstance(value, Mapping):
         raise StateError(f"{value!r} of {ticker!r} is not an object with a date")

@@ -14,7 +14,7 @@ from airbyte_cdk.sources.streams.call_rate import APIBudget, MovingWindowCallRat
 from airbyte_cdk.sources.streams.http import HttpStream
 from requests import RequestException, Response
 
-from source_stock_prices import plan, sessions, state
+from source_stock_prices import plan, sessions
 from source_stock_prices.asking import Answer, Asking
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
@@ -190,7 +190,7 @@ class StockPrices(Asking[Bar], HttpStream):
         seen = current_stream_state.get(ticker)
         # An unfinished bar moves by itself: it is read again, and could not tell whether a history was rewritten.
         if day <= self._finished and (seen is None or day >= seen["date"]):
-            now = state.seen(day, None if self._is_whole_market else data["price"])
+            now = {"date": day, "price": None if self._is_whole_market else data["price"]}
             if self.config.adjustment != RAW:
                 now.update(adjustment=self.config.adjustment, since=(seen or {}).get("since", day))
             current_stream_state[ticker] = now
