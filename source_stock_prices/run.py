@@ -22,8 +22,10 @@ from source_stock_prices.source import SourceStockPrices
 BLOCK = 1 << 18
 """Bytes of records that are written at once."""
 
-M_ARENA_MAX = -8
-"""Of glibc's malloc.h: how many heaps there are for threads."""
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3
+"""Of glibc's malloc.h: how many heaps there are for threads, and from how many bytes on a block has a place of its own,
+which is given back when it is freed.
+"""
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -72,6 +74,7 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     gc.set_threshold(50_000)  # an answer is thousands of objects, none of them in a cycle
     if sys.platform == "linux" and (mallopt := getattr(CDLL(None), "mallopt", None)):
         mallopt(M_ARENA_MAX, 1)  # each worker would keep a heap as large as the largest answer it ever read
+        mallopt(M_MMAP_THRESHOLD, 1 << 17)  # fixed: it would grow with the answers, and they would stay in the heap
     entrypoint = Entrypoint(source or SourceStockPrices())
     parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
     for message in entrypoint.run(parsed):

@@ -261,8 +261,10 @@ class StockPrices(Asking[Bar], HttpStream):
         if whole_market is None:
             return self._batches(windows)
         queries = self._batches([(ticker, first) for ticker, first in windows if first < whole_market])
+        tickers: tuple[str, ...] = ()
         for day in sessions.between(whole_market, self.end):
-            tickers = tuple(ticker for ticker, first in windows if whole_market <= first <= day)
+            asked = tuple(ticker for ticker, first in windows if whole_market <= first <= day)
+            tickers = tickers if tickers == asked else asked  # mostly the same: one of them is enough to keep
             queries.append(self.query(tickers, day)._replace(end=day))
         return queries
 
