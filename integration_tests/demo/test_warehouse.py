@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -20,6 +21,7 @@ from source_stock_prices.sessions import ZONE
 pytestmark = pytest.mark.demo
 
 FIRST, LAST_BEFORE, SPLIT_DAY, LAST = date(2025, 1, 6), date(2025, 3, 7), date(2025, 3, 11), date(2025, 3, 21)
+README = Path("README.md").read_text("utf-8")
 FIELDS = ("open", "high", "low", "close", "volume")
 
 
@@ -63,7 +65,7 @@ class Warehouse:
 
 @pytest.fixture(params=["DuckDB", "PostgreSQL"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    database = str(tmp_path / "prices.duckdb")
+    database = str(tmp_path / "market.duckdb")
     if request.param == "PostgreSQL":
         database = request.getfixturevalue("database")
     return Warehouse(database, tmp_path)
@@ -127,6 +129,22 @@ def test_it_has_what_the_sql_of_adjusted_prices_asks_for(sandbox: Sandbox, wareh
         closes = {key: row[place] for key, row in adjusted.items()}
         assert closes == pytest.approx({key: bar.close for key, bar in truth.items()}, rel=2e-3)
         assert closes != {key: row[0] for key, row in adjusted.items()}
+
+
+@pytest.mark.parametrize("warehouse", ["DuckDB"], indirect=True)
+def test_it_shows_adjusted_prices_as_the_readme_has_it(warehouse: Warehouse) -> None:
+    """The line is long, and the first thing that is tried on three new tables."""
+    config = {"provider": {"name": "sample"}, "stock_ticker": "KO", "start_date": "2025-03-20"}
+    assert warehouse.sync(config, LAST, "stock_prices", "stock_splits", "dividends").returncode == 0
+    (program,) = re.findall(
+        r"^\.venv-demo/bin/python -c '(.+?)' \\\n +< docs/adjusted_prices.sql$", README, re.MULTILINE
+    )
+    with Path("docs/adjusted_prices.sql").open() as sql:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=warehouse.config.parent, stdin=sql, capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"KO .* (2025-03-\d\d) ", done.stdout) == ["2025-03-20", "2025-03-21"]
 
 
 @pytest.mark.parametrize("warehouse", ["DuckDB"], indirect=True)
