@@ -118,6 +118,26 @@ def test_it_lists_each_stream_with_its_key_and_its_providers() -> None:
         assert all(re.findall(r"`(\w+)`", key) == list(definition["primary_key"]) for definition in offered.values())
 
 
+@pytest.mark.parametrize("provider", [provider for name, provider in PROVIDERS.items() if name != "sample"])
+def test_it_says_what_each_stream_of_a_provider_costs(provider: Any) -> None:
+    """Who has 25 requests a day has to know before the first sync, and finds no stream that is not there."""
+    page = section("docs/stock-prices.md", "Performance considerations")
+    title = re.escape(provider.title.removesuffix(" (formerly Polygon.io)"))
+    (cells,) = re.findall(rf"^\| {title} \| (.+?) \| (.*?) ?\| (.*?) ?\|$", page, re.MULTILINE)
+    streams = {each["name"]: each.get("$parameters", {}) for each in manifest(provider.name)["streams"]}
+    prices = {"tickers_per_request": provider.tickers_per_request}
+    for cell, stream in zip(cells, (prices, streams.get("dividends"), streams.get("tickers")), strict=True):
+        assert bool(cell) == (stream is not None)
+        if stream is not None:
+            at_once = stream.get("tickers_per_request", 1)
+            assert cell.startswith("A ticker" if at_once == 1 else f"Up to {at_once} tickers")
+    assert ("stock_splits" in streams) == ("dividends" in streams)
+    told = re.findall(
+        rf"^\| {title} \| (.+?)[.] .*\|$", section("docs/stock-prices.md", "Supported Streams"), re.MULTILINE
+    )
+    assert told == ([] if not streams else ["All three" if "tickers" in streams else "Splits and dividends"])
+
+
 @pytest.mark.parametrize("provider", [provider for provider in PROVIDERS.values() if provider.key_url])
 def test_it_says_where_a_key_is_to_be_had(provider: Any) -> None:
     """The same address in an error, in the form and on the page of the connector."""
