@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import date
@@ -17,7 +18,8 @@ import pendulum
 import pytest
 import yaml
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from jsonschema import Draft7Validator
 
 from docs import tables
@@ -27,6 +29,7 @@ from source_stock_prices.errors import REACTIONS, ProviderError
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.base import Problem
 from source_stock_prices.reference import manifest
+from source_stock_prices.source import SourceStockPrices
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "source_stock_prices"
@@ -115,6 +118,26 @@ def test_it_lists_each_stream_with_its_key_and_its_providers() -> None:
         assert all(re.findall(r"`(\w+)`", key) == list(definition["primary_key"]) for definition in offered.values())
 
 
+@pytest.mark.parametrize("provider", [provider for name, provider in PROVIDERS.items() if name != "sample"])
+def test_it_says_what_each_stream_of_a_provider_costs(provider: Any) -> None:
+    """Who has 25 requests a day has to know before the first sync, and finds no stream that is not there."""
+    page = section("docs/stock-prices.md", "Performance considerations")
+    title = re.escape(provider.title.removesuffix(" (formerly Polygon.io)"))
+    (cells,) = re.findall(rf"^\| {title} \| (.+?) \| (.*?) ?\| (.*?) ?\|$", page, re.MULTILINE)
+    streams = {each["name"]: each.get("$parameters", {}) for each in manifest(provider.name)["streams"]}
+    prices = {"tickers_per_request": provider.tickers_per_request}
+    for cell, stream in zip(cells, (prices, streams.get("dividends"), streams.get("tickers")), strict=True):
+        assert bool(cell) == (stream is not None)
+        if stream is not None:
+            at_once = stream.get("tickers_per_request", 1)
+            assert cell.startswith("A ticker" if at_once == 1 else f"Up to {at_once} tickers")
+    assert ("stock_splits" in streams) == ("dividends" in streams)
+    told = re.findall(
+        rf"^\| {title} \| (.+?)[.] .*\|$", section("docs/stock-prices.md", "Supported Streams"), re.MULTILINE
+    )
+    assert told == ([] if not streams else ["All three" if "tickers" in streams else "Splits and dividends"])
+
+
 @pytest.mark.parametrize("provider", [provider for provider in PROVIDERS.values() if provider.key_url])
 def test_it_says_where_a_key_is_to_be_had(provider: Any) -> None:
     """The same address in an error, in the form and on the page of the connector."""
@@ -143,6 +166,9 @@ def target_of_make(*args: str) -> None:
 
 
 def file_of_python(*args: str) -> None:
+    if args[0] == "-c":
+        compile(args[1], "-c", "exec")
+        return
     module = args[0] == "-m"
     file = ROOT / (args[1].replace(".", "/") if module else args[0])
     assert (file / "__main__.py").is_file() or file.with_suffix(".py").is_file(), f"{file} is not there"
@@ -153,7 +179,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "make": target_of_make,
     "python": file_of_python,
 }
-ELSEWHERE = {"[", "buildah", "docker", "export", "grep", "kind", "mv", "pip", "tail"}
+ELSEWHERE = {"buildah", "docker", "grep", "kind", "paste", "pip", "sed"}
 """Programs that are not this project's. Another one is added by hand, after it was tried."""
 
 
@@ -234,6 +260,30 @@ def test_it_shows_configs_catalogs_and_states_that_are_accepted(example: dict[st
         a_config(example)
     else:
         a_state(example)
+
+
+def test_it_hands_on_the_states_of_every_stream(tmp_path: Path) -> None:
+    """The lines of the README, after two reads: the last STATE of a stream counts, and none is lost."""
+
+    def line(stream: str, day: str) -> str:
+        (message,) = state.messages({stream: {"AAPL": {"date": day, "price": None}}})
+        as_json = AirbyteStateMessageSerializer.dump(message)
+        return json.dumps({"type": "STATE", "state": as_json}, separators=(",", ":")) + "\n"
+
+    (block,) = (block for name, block in blocks("sh") if "STATE" in block)
+    *shell, read = block.splitlines()
+    assert "--state state.json" in read
+    for output in (
+        '{"type":"LOG"}\n',
+        line("stock_prices", "2026-11-19") + line("stock_prices", "2026-11-20") + line("dividends", "2026-11-20"),
+        line("stock_prices", "2026-11-23"),
+    ):
+        (tmp_path / "output.jsonl").write_text(output)
+        subprocess.run(["sh", "-c", "\n".join(shell)], cwd=tmp_path, check=True)
+        messages = SourceStockPrices.read_state(str(tmp_path / "state.json"))
+    kept = ConnectorStateManager(messages)
+    for stream, day in (("stock_prices", "2026-11-23"), ("dividends", "2026-11-20")):
+        assert kept.get_stream_state(stream, None) == {"AAPL": {"date": day, "price": None}}
 
 
 # Pages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -20,6 +21,7 @@ from source_stock_prices.sessions import ZONE
 pytestmark = pytest.mark.demo
 
 FIRST, LAST_BEFORE, SPLIT_DAY, LAST = date(2025, 1, 6), date(2025, 3, 7), date(2025, 3, 11), date(2025, 3, 21)
+README = Path("README.md").read_text("utf-8")
 FIELDS = ("open", "high", "low", "close", "volume")
 
 
@@ -29,10 +31,13 @@ class Warehouse:
     def __init__(self, database: str, folder: Path) -> None:
         self.database, self.config = database, folder / "config.json"
 
-    def sync(self, config: dict[str, Any], until: date) -> subprocess.CompletedProcess[str]:
+    def sync(self, config: dict[str, Any], until: date, *streams: str) -> subprocess.CompletedProcess[str]:
         self.config.write_text(json.dumps({**config, "end_date": until.isoformat()}))
+        return self.run(*streams)
+
+    def run(self, *streams: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-W", "ignore", "demo/warehouse.py", self.config, self.database],
+            [sys.executable, "demo/warehouse.py", self.config, self.database, *streams],
             env={**os.environ, "PGPASSWORD": PASSWORD},
             capture_output=True,
             text=True,
@@ -41,23 +46,26 @@ class Warehouse:
 
     def rows(self) -> list[tuple[Any, ...]]:
         """The table as anybody finds it who asks the database."""
-        bars = f"select stock_ticker, date, {', '.join(FIELDS)} from {{}} order by 1, 2"
+        return self.ask(f"select stock_ticker, date, {', '.join(FIELDS)} from stock_prices order by 1, 2")
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
         if self.database.startswith("postgresql://"):
             import psycopg
 
-            with psycopg.connect(self.database, password=PASSWORD) as connection:
-                found = connection.execute(bars.format("market.stock_prices")).fetchall()
+            schema = "-c search_path=market"
+            with psycopg.connect(self.database, password=PASSWORD, options=schema) as connection:
+                found = connection.execute(sql).fetchall()
         else:
             import duckdb
 
             with duckdb.connect(self.database, read_only=True) as connection:
-                found = connection.execute(bars.format("stock_prices")).fetchall()
+                found = connection.execute(sql).fetchall()
         return [(ticker, day, *map(float, numbers)) for ticker, day, *numbers in found]
 
 
 @pytest.fixture(params=["DuckDB", "PostgreSQL"])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    database = str(tmp_path / "prices.duckdb")
+    database = str(tmp_path / "market.duckdb")
     if request.param == "PostgreSQL":
         database = request.getfixturevalue("database")
     return Warehouse(database, tmp_path)
@@ -102,9 +110,63 @@ def test_it_keeps_the_table_right_when_a_ticker_splits_and_a_bar_is_corrected(
 
     asked = len(sandbox.requests)
     third = warehouse.sync(config, LAST)
-    assert (third.returncode, third.stdout.splitlines()[-1]) == (0, "0 bars read into stock_prices")
+    assert (third.returncode, third.stdout.splitlines()[-1]) == (0, "0 records read into stock_prices")
     assert len(sandbox.requests) == asked
     same(warehouse.rows(), after)
+
+
+def test_it_has_what_the_sql_of_adjusted_prices_asks_for(sandbox: Sandbox, warehouse: Warehouse) -> None:
+    """Three streams in one sync, of tickers with a split, with dividends alone and with neither."""
+    config = {"provider": sandbox.provider("massive"), "stock_ticker": "AAPL, KO", "start_date": "2024-12-02"}
+    sandbox.now = pendulum.datetime(2025, 3, 23, tz=ZONE)
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    done = warehouse.sync(config, LAST, "stock_prices", "stock_splits", "dividends")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" records read into stock_prices, stock_splits, dividends")
+    adjusted = {row[:2]: row[2:] for row in warehouse.ask(Path("docs/adjusted_prices.sql").read_text())}
+    for place, adjustment in ((1, "splits"), (2, "all")):
+        truth = sandbox.truth(["AAPL", "KO"], date(2024, 12, 2), LAST, adjustment)
+        closes = {key: row[place] for key, row in adjusted.items()}
+        assert closes == pytest.approx({key: bar.close for key, bar in truth.items()}, rel=2e-3)
+        assert closes != {key: row[0] for key, row in adjusted.items()}
+
+
+@pytest.mark.parametrize("warehouse", ["DuckDB"], indirect=True)
+def test_it_shows_adjusted_prices_as_the_readme_has_it(warehouse: Warehouse) -> None:
+    """The line is long, and the first thing that is tried on three new tables."""
+    config = {"provider": {"name": "sample"}, "stock_ticker": "KO", "start_date": "2025-03-20"}
+    assert warehouse.sync(config, LAST, "stock_prices", "stock_splits", "dividends").returncode == 0
+    (program,) = re.findall(
+        r"^\.venv-demo/bin/python -c '(.+?)' \\\n +< docs/adjusted_prices.sql$", README, re.MULTILINE
+    )
+    with Path("docs/adjusted_prices.sql").open() as sql:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=warehouse.config.parent, stdin=sql, capture_output=True, text=True
+        )
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"KO .* (2025-03-\d\d) ", done.stdout) == ["2025-03-20", "2025-03-21"]
+
+
+@pytest.mark.parametrize("warehouse", ["DuckDB"], indirect=True)
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (None, "config.json is no JSON file that can be read: [Errno 2] No such file or directory"),
+        ('{"stock_ticker": "AAPL",}', "config.json is no JSON file that can be read: Expecting property name"),
+        ('{"stock_ticker": "AAPL", "provider": {"name": "sample"}}', "not a valid DuckDB database file"),
+    ],
+)
+def test_it_says_what_it_cannot_read(warehouse: Warehouse, config: str | None, sentence: str) -> None:
+    """A scheduler's mail has room for a sentence, not for the stack of five libraries."""
+    Path(warehouse.database).write_text("no database, but as long as the head of one " * 200)
+    if config:
+        warehouse.config.write_text(config)
+    done = warehouse.run()
+    assert done.returncode == 1
+    assert "Nothing was written. " in done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
 
 
 @pytest.mark.parametrize("warehouse", ["PostgreSQL"], indirect=True)

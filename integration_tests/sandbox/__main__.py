@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from contextlib import suppress
 from threading import Event
 
 from integration_tests.sandbox.app import VENDORS, Sandbox
-from integration_tests.sandbox.vendor import FREE_KEY, KEY
+from integration_tests.sandbox.vendor import FREE_KEY
 
 USAGE = """\
-keys    paid {key}   free {free_key}   anything else is a bad one
-fault   curl {url}/_sandbox/fail -H 'Content-Type: application/json' -d '{{"kind": "throttle", "vendor": "tiingo"}}'
+
+keys    the ones above are of a paid plan; {free_key} is of a free one, and anything else a bad one
+fault   curl {url}/_sandbox/fail -H 'Content-Type: application/json' -d '{{"kind": "throttle", "vendor": "massive"}}'
 time    curl {url}/_sandbox/now -H 'Content-Type: application/json' -d '{{"now": "2026-11-20T18:00"}}'
 edit    .../_sandbox/{{hide,show,correct,split}} with {{"ticker": ..., "day": ..., "close" or "factor": ...}}
 back    curl -X POST {url}/_sandbox/reset     asked so far: {url}/_sandbox/requests
@@ -26,8 +28,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with Sandbox(arguments.port, arguments.host) as sandbox, suppress(KeyboardInterrupt):
         for vendor in VENDORS:
-            print(f"{vendor:<8}{sandbox.base_url(vendor)}")
-        print(USAGE.format(url=sandbox.url, key=KEY, free_key=FREE_KEY), end="", flush=True)
+            print(json.dumps({"provider": sandbox.provider(vendor)})[1:-1])
+        print(USAGE.format(url=sandbox.url, free_key=FREE_KEY), end="", flush=True)
         Event().wait()
 
 
