@@ -105,19 +105,21 @@ class Reference(Asking[Row]):
             yield from found.get(ticker, ())
         for ticker in query.tickers:
             if ticker not in self._report.failed and self.cursor_field:
-                since = self.state.get(ticker, {}).get("since", query.start.isoformat())
-                self.state[ticker] = {"date": min(query.end, self.today).isoformat(), "since": since}
+                until = min(query.end, self.today).isoformat()
+                before = self.state.get(ticker, {"date": until, "since": query.start.isoformat()})
+                self.state[ticker] = {"date": max(until, before["date"]), "since": before.get("since", before["date"])}
 
     def _requests(self) -> int:
         return self._prices._requests()
 
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
         today = self.today
-        end = self.config.end_date or today + NOTICE if self.cursor_field else today
+        end = min(self.config.end_date or date.max, today + NOTICE) if self.cursor_field else today
         windows = [
-            (ticker, self._first_day(seen.get(ticker)) if self.cursor_field else today)
+            (ticker, first)
             for ticker in self.config.tickers
             if ticker not in seen or date.fromisoformat(seen[ticker]["date"]) < today
+            if (first := self._first_day(seen.get(ticker)) if self.cursor_field else today) <= end
         ]
         at_once = self._parameters.get("tickers_per_request", 1)
         queries = []
