@@ -1,27 +1,36 @@
 -- Raw prices, splits and dividends in; prices comparable across both out. Runs on DuckDB and PostgreSQL.
 --
--- An event counts from the session of its ex-date on: prices before it are divided by the ratio of a split, and lose the
--- share of the last close before it that a dividend pays. An announced event whose session is to come does not count yet.
+-- An event counts from the first session on or after its ex-date: prices before it are divided by the ratio of a split,
+-- and lose the share of the last close before it that a dividend pays. An announced event whose session is to come does
+-- not count yet. A dividend has to be in the currency of the prices.
 with sessions as (
-    select *, lag(close) over (partition by stock_ticker order by date) as close_before
+    select
+        *,
+        lag(close) over past as close_before,
+        lag(date) over past as date_before
     from stock_prices
     where adjustment = 'raw'
+    window past as (partition by stock_ticker order by date)
 ),
 
-paid as (
-    select stock_ticker, date, sum(amount) as amount
-    from dividends
-    group by stock_ticker, date
+events as (
+    select stock_ticker, date, ratio, 0 as amount from stock_splits
+    union all
+    select stock_ticker, date, 1 as ratio, amount from dividends
 ),
 
 steps as (
     select
-        p.*,
-        coalesce(s.ratio, 1) as ratio,
-        1 - coalesce(d.amount, 0) * coalesce(s.ratio, 1) / p.close_before as kept
+        p.stock_ticker,
+        p.date,
+        p.close,
+        p.volume,
+        coalesce(exp(sum(ln(e.ratio))), 1) as ratio,
+        1 - coalesce(sum(e.amount) * exp(sum(ln(e.ratio))) / p.close_before, 0) as kept
     from sessions as p
-    left join stock_splits as s on s.stock_ticker = p.stock_ticker and s.date = p.date
-    left join paid as d on d.stock_ticker = p.stock_ticker and d.date = p.date
+    left join events as e
+        on e.stock_ticker = p.stock_ticker and e.date > p.date_before and e.date <= p.date
+    group by p.stock_ticker, p.date, p.close, p.volume, p.close_before
 ),
 
 factors as (

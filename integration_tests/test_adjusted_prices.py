@@ -50,3 +50,19 @@ def test_it_turns_raw_prices_into_the_adjusted_series_of_the_vendor(sandbox: San
     everything = {key: trade.close for key, trade in truth.items()}
     assert {(row[0], row[1]): row[4] for row in rows} == pytest.approx(everything, rel=2e-3)
     assert served != {(row["stock_ticker"], row["date"]): row["close"] for row in output.rows("stock_prices")}
+
+
+def test_it_counts_an_event_of_a_day_without_a_bar_from_the_next_one() -> None:
+    """A ticker may not trade on its ex-date."""
+    days = {"2026-03-02": 50.0, "2026-03-04": 24.0, "2026-03-05": 25.0}
+    prices = [
+        {"stock_ticker": "X", "date": day, "close": close, "volume": 1.0, "adjustment": "raw"}
+        for day, close in days.items()
+    ]
+    with duckdb.connect() as database:
+        load(database, "stock_prices", prices)
+        load(database, "stock_splits", [{"stock_ticker": "X", "date": "2026-03-03", "ratio": 2.0}])
+        load(database, "dividends", [{"stock_ticker": "X", "date": "2026-03-03", "amount": 1.0}])
+        rows = database.execute(SQL).fetchall()
+    assert [row[3] for row in rows] == pytest.approx([25.0, 24.0, 25.0])
+    assert [row[4] for row in rows] == pytest.approx([24.0, 24.0, 25.0])

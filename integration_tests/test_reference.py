@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -115,6 +115,39 @@ def test_it_reads_the_whole_history_of_a_ticker_that_was_added_later(sandbox: Sa
     assert second.states_of("stock_splits")[-1]["AAPL"] == {"date": "2026-11-21", "since": f"{START}"}
 
 
+@pytest.mark.parametrize("lookback", range(3))
+def test_it_asks_nothing_for_an_end_long_before_its_state(sandbox: Sandbox, lookback: int) -> None:
+    """The state stays where it is."""
+    first = sync(sandbox, "tiingo", FRIDAY_EVENING, "AAPL")
+    sandbox.requests.clear()
+    end = date(2026, 11, 20) - timedelta(days=90 + lookback)
+    settled = {**settings(sandbox, "tiingo", "AAPL"), "end_date": f"{end}"}
+    output = read(settled, now=at(sandbox, FRIDAY_EVENING.add(days=1)), state=first.state_messages, streams=EVENTS)
+    assert output.exit_code == 0
+    assert len(sandbox.requests) == (2 if lookback == 0 else 0)
+    assert output.states_of("dividends")[-1] == first.states_of("dividends")[-1]
+
+
+def test_it_goes_on_from_an_end_that_was_taken_away(sandbox: Sandbox) -> None:
+    """Everything after it is read, however long ago it was."""
+    whole = sync(sandbox, "tiingo", FRIDAY_EVENING, "AAPL")
+    ended = {**settings(sandbox, "tiingo", "AAPL"), "end_date": "2020-06-30"}
+    first = read(ended, now=FRIDAY_EVENING, streams=EVENTS)
+    second = sync(sandbox, "tiingo", FRIDAY_EVENING, "AAPL", state=first.state_messages)
+    for stream in EVENTS:
+        rows = {json.dumps(row) for row in first.rows(stream) + second.rows(stream)}
+        assert rows == {json.dumps(row) for row in whole.rows(stream)}
+        assert second.states_of(stream)[-1] == whole.states_of(stream)[-1]
+
+
+def test_it_asks_no_further_ahead_than_events_are_announced(sandbox: Sandbox) -> None:
+    """An end for all time is no reason to ask for all time."""
+    settled = {**settings(sandbox, "massive", "*"), "start_date": "2026-01-02", "end_date": f"{date.max}"}
+    output = read(settled, now=at(sandbox, FRIDAY_EVENING), streams=EVENTS)
+    assert output.exit_code == 0
+    assert len(sandbox.requests) == 2 * 2
+
+
 @pytest.mark.parametrize("vendor", WITH_EVENTS)
 def test_it_reads_all_again_in_a_full_refresh(sandbox: Sandbox, vendor: str) -> None:
     first = sync(sandbox, vendor, FRIDAY_EVENING)
@@ -206,6 +239,19 @@ def test_it_stops_when_every_answer_is_garbled(sandbox: Sandbox, vendor: str) ->
     )
     assert output.exit_code == 1
     assert len(sandbox.requests) <= 4
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_goes_on_past_garbled_answers_when_those_between_them_hold_nothing(sandbox: Sandbox, vendor: str) -> None:
+    """Most tickers never split: an answer without a row shows as well as any that the vendor is there."""
+    tickers = ["TA", "TB", "TC", "TD", "TE", "AAPL"]  # of these AAPL alone has a split
+    for ticker in tickers[:5:2]:
+        sandbox.fail("html", times=-1, vendor=vendor, ticker=ticker)
+    settled = settings(sandbox, vendor, ", ".join(tickers))
+    output = read(settled, now=at(sandbox, FRIDAY_EVENING), streams=["stock_splits"])
+    assert output.exit_code == 1
+    assert {row["stock_ticker"] for row in output.rows("stock_splits")} == {"AAPL"}
+    assert set(output.states_of("stock_splits")[-1]) == {"TB", "TD", "AAPL"}
 
 
 @pytest.mark.parametrize("vendor", WITH_EVENTS)

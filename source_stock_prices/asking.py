@@ -106,7 +106,7 @@ class Asking(Stream, ABC, Generic[T]):
                 return
             for line in report.lines:
                 self.logger.warning(line)
-            self._report.add(report, query, is_empty=not found)
+            self._report.add(report, query)
             # A later query's rows would hide those that a ticker failed on.
             asked = found if query.tickers == (ANY,) else query.tickers
             good = [ticker for ticker in asked if ticker not in self._report.failed]
@@ -160,9 +160,9 @@ class Asking(Stream, ABC, Generic[T]):
             if culprits:
                 return self._by_ticker(ask, query._replace(tickers=rest), report) if rest else {}
             found = {}
-            for ticker in rest:  # the vendor does not say which
+            for tried, ticker in enumerate(rest, 1):  # the vendor does not say which
                 found |= self._by_ticker(ask, query._replace(tickers=(ticker,)), report)
-                if not found and len(report.failed) >= GARBLED:
+                if tried >= GARBLED and report.failed.keys() >= set(rest[:tried]):
                     raise
             return found
 

@@ -6,11 +6,11 @@ it is sent, and what a refusal means is as with prices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from math import isfinite
 from pathlib import Path
-from threading import local
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +29,7 @@ from requests import Response
 from source_stock_prices import plan
 from source_stock_prices.asking import Answer, Asking
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.providers.base import ANY, Kind, Problem, Query, on_host, trim
+from source_stock_prices.providers.base import ANY, Kind, Problem, Query, decode, on_host, trim
 from source_stock_prices.report import Report
 from source_stock_prices.stream import MISREAD, StockPrices
 
@@ -83,7 +83,6 @@ class Reference(Asking[Row]):
         super().__init__(prices.config, start=prices.start, today=prices.today)
         self._definition, self._prices = definition, prices
         self._parameters: Mapping[str, Any] = definition.get("$parameters", {})
-        self._asking = local()
         self.state = {}
 
     @property
@@ -105,19 +104,21 @@ class Reference(Asking[Row]):
             yield from found.get(ticker, ())
         for ticker in query.tickers:
             if ticker not in self._report.failed and self.cursor_field:
-                since = self.state.get(ticker, {}).get("since", query.start.isoformat())
-                self.state[ticker] = {"date": min(query.end, self.today).isoformat(), "since": since}
+                until = min(query.end, self.today).isoformat()
+                before = self.state.get(ticker, {"date": until, "since": query.start.isoformat()})
+                self.state[ticker] = {"date": max(until, before["date"]), "since": before.get("since", before["date"])}
 
     def _requests(self) -> int:
         return self._prices._requests()
 
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
         today = self.today
-        end = self.config.end_date or today + NOTICE if self.cursor_field else today
+        end = min(self.config.end_date or date.max, today + NOTICE) if self.cursor_field else today
         windows = [
-            (ticker, self._first_day(seen.get(ticker)) if self.cursor_field else today)
+            (ticker, first)
             for ticker in self.config.tickers
             if ticker not in seen or date.fromisoformat(seen[ticker]["date"]) < today
+            if (first := self._first_day(seen.get(ticker)) if self.cursor_field else today) <= end
         ]
         at_once = self._parameters.get("tickers_per_request", 1)
         queries = []
@@ -150,10 +151,9 @@ class Reference(Asking[Row]):
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
         symbols, today = ",".join(tickers), {"today": query.today.isoformat()}
         asked = StreamSlice(partition={"symbols": symbols}, cursor_slice=window, extra_fields=today)
-        self._asking.query, self._asking.report, self._asking.pages = query, report, 0
         seen: set[bytes] = set()
         try:
-            for record in self._retriever.read_records(self.get_json_schema(), asked):
+            for record in self._retriever(query, report).read_records(self.get_json_schema(), asked):
                 if (raw := orjson.dumps(record.data)) in seen:
                     continue  # pages overlap
                 seen.add(raw)
@@ -164,6 +164,8 @@ class Reference(Asking[Row]):
                 # Some vendors answer with a ticker's whole history: what is wrong outside the window is no matter.
                 if not self.cursor_field or query.start <= date.fromisoformat(row["date"]) <= query.end:
                     self._schema.validate(row)
+                    if not all(isfinite(value) for value in row.values() if isinstance(value, float)):
+                        raise ValueError(f"{row} has a number that is none")
                     yield row["stock_ticker"], row
         except (ValidationError, TemplateError, *MISREAD) as error:
             said = f"{type(error).__name__}: {trim(str(error))}"
@@ -182,22 +184,8 @@ class Reference(Asking[Row]):
             kept[key] = row
         return [kept[key] for key in sorted(kept)]
 
-    def send_request(self, http_method: str, url: str, **asked: Any) -> tuple[None, Response]:
-        """Sends what the manifest asks for the way prices are asked for, in the place of the CDK's own HTTP client."""
-        query, report = self._asking.query, self._asking.report
-        self._asking.pages += 1
-        if self._asking.pages > PAGES:
-            raise ValueError(f"more than {PAGES} pages")
-        link = on_host(self.provider.base_url, url)
-        # The link to a next page is a whole request.
-        params = {} if urlsplit(link).query else {name: str(value) for name, value in asked["params"].items()}
-        response = self._prices.fetch(self.provider.get(link, params))
-        if notice := self.provider.notice(response, query):
-            report.note(notice, query.tickers)
-        return None, response
-
-    @cached_property
-    def _retriever(self) -> Any:
+    def _retriever(self, query: Query, report: Report) -> Any:
+        # One for each query: the CDK's holds on to a template that failed once, and would read no row after it.
         factory, config = ModelToComponentFactory(), {"base_url": self.provider.base_url}
         transformations = [
             factory.create_component(AddFields, each, config) for each in self._definition.get("transformations", ())
@@ -210,7 +198,8 @@ class Reference(Asking[Row]):
             primary_key=self.primary_key,
             transformations=transformations,
         )
-        retriever.requester._http_client = self
+        path = self._definition["retriever"]["record_selector"]["extractor"]["field_path"]
+        retriever.requester._http_client = _Pages(self._prices, query, report, path)
         return retriever
 
     @cached_property
@@ -220,3 +209,38 @@ class Reference(Asking[Row]):
     @cached_property
     def _schema(self) -> Draft7Validator:
         return Draft7Validator(self.get_json_schema(), format_checker=FormatChecker(["date"]))
+
+
+class _Pages:
+    """Sends what a manifest asks the way prices are asked for, in the place of the CDK's own HTTP client."""
+
+    def __init__(self, prices: StockPrices, query: Query, report: Report, path: Sequence[str]) -> None:
+        self._prices, self._query, self._report, self._path = prices, query, report, path
+        self._count = 0
+
+    def send_request(self, http_method: str, url: str, **asked: Any) -> tuple[None, Response]:
+        self._count += 1
+        if self._count > PAGES:
+            raise ValueError(f"more than {PAGES} pages")
+        provider = self._prices.provider
+        link = on_host(provider.base_url, url)
+        # The link to a next page is a whole request.
+        params = {} if urlsplit(link).query else {name: str(value) for name, value in asked["params"].items()}
+        response = self._prices.fetch(provider.get(link, params))
+        for row in _rows(decode(response), self._path):
+            if not isinstance(row, dict) or not row:
+                raise TypeError(f"{row!r} is no row")  # the CDK would pass over it without a word
+        if notice := provider.notice(response, self._query):
+            self._report.note(notice, self._query.tickers)
+        return None, response
+
+
+def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
+    """What an answer has at the `field_path` of a manifest."""
+    if not path:
+        return body if isinstance(body, list) else [body]
+    key, *rest = path
+    if key != "*":
+        return _rows(body.get(key, []), rest)
+    parts = body.values() if isinstance(body, dict) else body
+    return [row for part in parts or () for row in _rows(part, rest)]

@@ -39,14 +39,15 @@ class Report:
         self._gone: list[str] = []
         self._late: list[str] = []
 
-    def add(self, other: Report, query: Query, *, is_empty: bool) -> None:
+    def add(self, other: Report, query: Query) -> None:
         """Takes over what the report of one query collected.
 
-        An unreadable answer is its ticker's failure, until there are GARBLED in a row: then it is the whole sync's.
+        An unreadable answer is its ticker's failure, until there are GARBLED in a row: then it is the whole sync's. A
+        ticker that could be read, also as one without a row, ends the row.
         """
         self.failed |= other.failed
         garbled = [error for error in other.failed.values() if error.problem.kind is Kind.UNREADABLE]
-        self._garbled = self._garbled + len(garbled) if is_empty else 0
+        self._garbled = self._garbled + len(garbled) if len(other.failed) == len(query.tickers) else 0
         if self._garbled >= GARBLED:
             self.stop(query.tickers, garbled[-1])
         self._dropped += other._dropped

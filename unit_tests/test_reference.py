@@ -90,5 +90,20 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None
     assert asked == [(path, {**params, **key}) for path, params in case["asked"]]
 
 
+def test_it_reads_a_ticker_after_one_whose_row_it_could_not() -> None:
+    """The CDK holds on to a template that failed the first time."""
+    stream = streams({"name": "tiingo", "api_key": "k"}, "AAPL,MSFT")["stock_splits"]
+    days = {"AAPL": None, "MSFT": "2020-08-31T00:00:00.000Z"}
+    found, reports = {}, []
+    with requests_mock.Mocker(case_sensitive=True) as wire:
+        for ticker, day in days.items():
+            wire.get(requests_mock.ANY, json=[{"date": day, "splitFactor": 2.0}])
+            rows, report = stream._answer({}, Query((ticker,), date(2020, 1, 1), TODAY, "raw", TODAY))
+            found |= rows
+            reports.append(list(report.failed))
+    assert reports == [["AAPL"], []]
+    assert [row["date"] for row in found["MSFT"]] == ["2020-08-31"]
+
+
 def _answer(body: Any) -> dict[str, Any]:
     return {"text": body} if isinstance(body, str) else {"json": body}
