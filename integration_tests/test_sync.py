@@ -162,7 +162,20 @@ def test_it_stops_at_a_state_it_cannot_read(sandbox: Sandbox, garbage: dict[str,
     assert (output.exit_code, output.records, list(sandbox.requests)) == (1, [], [])
 
 
-@pytest.mark.parametrize("content", ["not json", "[1, 2]", '"2020-02-01"'])
+def test_it_goes_on_from_the_state_lines_of_earlier_reads(sandbox: Sandbox) -> None:
+    """As they were written, one after another: of each stream the last one counts."""
+    streams = ["stock_prices", "stock_splits", "dividends"]
+    settings = config(sandbox, "massive", "AAPL, MSFT", start_date="2026-08-03")
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)), streams=streams)
+    second = read(settings, now=at(sandbox, FRIDAY_EVENING), state=first.state_messages, streams=streams)
+    lines = [line for line in (first.text + second.text).splitlines() if '"type":"STATE"' in line]
+    sandbox.requests.clear()
+    third = read(settings, now=FRIDAY_EVENING, state="\n".join(lines), streams=streams)
+    assert (third.exit_code, third.records, list(sandbox.requests)) == (0, [], [])
+    assert third.states_of("stock_prices")[-1] == second.states_of("stock_prices")[-1]
+
+
+@pytest.mark.parametrize("content", ["not json", "[1, 2]", '"2020-02-01"', '{"type":"STATE"}\n{"type":"ST'])
 def test_it_stops_at_a_state_file_that_holds_none(sandbox: Sandbox, content: str) -> None:
     """The same holds for a file that is no state at all."""
     output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING), state=content)

@@ -35,11 +35,21 @@ DEFAULT_WINDOW = timedelta(days=7)
 """How far a sync without a start_date looks back, as in the tutorial."""
 
 
-def _content(what: str, path: str) -> Any:
+def _content(what: str, path: str, read: Callable[[str], Any] = json.loads) -> Any:
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return read(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"The {what} in {path} cannot be read as JSON: {trim(str(error))}.") from error
+
+
+def _json_or_lines(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        return [json.loads(line) for line in lines]  # the STATE lines of a read as they are: the later one counts
 
 
 class SourceStockPrices(AbstractSource):
@@ -53,7 +63,7 @@ class SourceStockPrices(AbstractSource):
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        return state.messages(_content("state", state_path)) if state_path else []
+        return state.messages(_content("state", state_path, _json_or_lines)) if state_path else []
 
     @staticmethod
     def read_config(config_path: str) -> MutableMapping[str, Any]:

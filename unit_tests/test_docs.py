@@ -179,7 +179,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "make": target_of_make,
     "python": file_of_python,
 }
-ELSEWHERE = {"buildah", "docker", "grep", "kind", "paste", "pip", "sed"}
+ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip"}
 """Programs that are not this project's. Another one is added by hand, after it was tried."""
 
 
@@ -272,15 +272,17 @@ def test_it_hands_on_the_states_of_every_stream(tmp_path: Path) -> None:
 
     (block,) = (block for name, block in blocks("sh") if "STATE" in block)
     *shell, read = block.splitlines()
-    assert "--state state.json" in read
+    assert "--state states.jsonl" in read
     for output in (
-        '{"type":"LOG"}\n',
-        line("stock_prices", "2026-11-19") + line("stock_prices", "2026-11-20") + line("dividends", "2026-11-20"),
+        '{"type":"LOG"}\n'
+        + line("stock_prices", "2026-11-19")
+        + line("stock_prices", "2026-11-20")
+        + line("dividends", "2026-11-20"),
         line("stock_prices", "2026-11-23"),
     ):
         (tmp_path / "output.jsonl").write_text(output)
         subprocess.run(["sh", "-c", "\n".join(shell)], cwd=tmp_path, check=True)
-        messages = SourceStockPrices.read_state(str(tmp_path / "state.json"))
+        messages = SourceStockPrices.read_state(str(tmp_path / "states.jsonl"))
     kept = ConnectorStateManager(messages)
     for stream, day in (("stock_prices", "2026-11-23"), ("dividends", "2026-11-20")):
         assert kept.get_stream_state(stream, None) == {"AAPL": {"date": day, "price": None}}
