@@ -127,6 +127,8 @@ class Reference(Asking[Row]):
                 last = min(end, first + SPAN) if tickers == (ANY,) else end
                 queries.append(Query(tickers, first, last, self.config.adjustment, today))
                 first = last + timedelta(days=1)
+        if not queries:
+            self.logger.info(f"Nothing to ask: {self.name} was read today, {today}, or ends before its start.")
         return queries
 
     def _first_day(self, seen: Mapping[str, Any] | None) -> date:
