@@ -500,6 +500,18 @@ def test_it_reads_the_history_of_every_ticker_of_the_market_that_split_again(san
         assert table(first.records) | table(rest.records) == whole
 
 
+def test_it_stops_at_a_list_of_splits_without_an_end(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vendor that repeats its pages would have them read for ever."""
+    settings = config(sandbox, "massive", "*", start_date="2026-11-02", adjustment="splits")
+    sandbox.universe = ["AAPL"]
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
+    monkeypatch.setattr("source_stock_prices.stream.PAGES", 0)
+    second = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(first.state))
+    assert (second.exit_code, second.records) == (1, [])
+    assert second.error and "more than 0 pages of splits" in second.error["message"]
+    assert second.state == first.state
+
+
 def test_it_says_who_serves_the_whole_market(sandbox: Sandbox) -> None:
     """Where a request has one ticker, thousands of them are no plan."""
     message = check(config(sandbox, "tiingo", "*"), now=at(sandbox, FRIDAY_EVENING)).connection["message"]

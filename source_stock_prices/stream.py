@@ -271,8 +271,11 @@ class StockPrices(Asking[Bar], HttpStream):
     def _split_since(self, seen: Mapping[str, Any]) -> list[tuple[str, date]]:
         """Every ticker of the market that split after the last day seen, with the day its history begins."""
         day = date.fromisoformat(seen["date"]) + timedelta(days=1)
-        request, tickers = self.provider.splits_request(day, self.end), set()
+        request, tickers, pages = self.provider.splits_request(day, self.end), set(), 0
         while request:
+            pages += 1
+            if pages > PAGES:
+                raise ProviderError(Problem(Kind.UNREADABLE, f"more than {PAGES} pages of splits"))
             response = self.fetch(request)
             with _readable(response):
                 tickers |= set(self.provider.split_tickers(response))
