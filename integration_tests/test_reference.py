@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airbyte_cdk.sources.streams import call_rate
 from pendulum import DateTime
 
 from integration_tests.front_door import Output, Row, discover, read
@@ -116,6 +118,13 @@ def test_it_reads_the_whole_history_of_a_ticker_that_was_added_later(sandbox: Sa
     assert second.states_of("stock_splits")[-1]["AAPL"] == {"date": "2026-11-21", "since": f"{START}"}
 
 
+def test_it_looks_back_no_further_than_it_ever_began(sandbox: Sandbox) -> None:
+    settled = {**settings(sandbox, "tiingo", "AAPL"), "start_date": "2026-11-10"}
+    first = read(settled, now=at(sandbox, FRIDAY_EVENING), streams=["dividends"])
+    read(settled, now=at(sandbox, FRIDAY_EVENING.add(days=3)), state=first.state_messages, streams=["dividends"])
+    assert [request.query["startDate"] for request in sandbox.requests] == ["2026-11-10", "2026-11-10"]
+
+
 @pytest.mark.parametrize("lookback", range(3))
 def test_it_asks_nothing_for_an_end_long_before_its_state(sandbox: Sandbox, lookback: int) -> None:
     """The state stays where it is."""
@@ -129,12 +138,14 @@ def test_it_asks_nothing_for_an_end_long_before_its_state(sandbox: Sandbox, look
     assert output.states_of("dividends")[-1] == first.states_of("dividends")[-1]
 
 
-def test_it_goes_on_from_an_end_that_was_taken_away(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_goes_on_from_an_end_that_was_taken_away(sandbox: Sandbox, vendor: str) -> None:
     """Everything after it is read, however long ago it was."""
-    whole = sync(sandbox, "tiingo", FRIDAY_EVENING, "AAPL")
-    ended = {**settings(sandbox, "tiingo", "AAPL"), "end_date": "2020-06-30"}
+    whole = sync(sandbox, vendor, FRIDAY_EVENING, "AAPL")
+    ended = {**settings(sandbox, vendor, "AAPL"), "end_date": "2020-08-30"}  # the day before a split
     first = read(ended, now=FRIDAY_EVENING, streams=EVENTS)
-    second = sync(sandbox, "tiingo", FRIDAY_EVENING, "AAPL", state=first.state_messages)
+    assert max(row["date"] for row in first.records) <= "2020-08-30"
+    second = sync(sandbox, vendor, FRIDAY_EVENING, "AAPL", state=first.state_messages)
     for stream in EVENTS:
         rows = {json.dumps(row) for row in first.rows(stream) + second.rows(stream)}
         assert rows == {json.dumps(row) for row in whole.rows(stream)}
@@ -289,12 +300,44 @@ def test_it_reads_the_events_of_the_whole_market(sandbox: Sandbox) -> None:
     output = sync(sandbox, "massive", FRIDAY_EVENING, "*")
     until = date(2026, 11, 19)
     universe = list(sandbox.universe)
+    asked = [request.query for request in sandbox.requests if request.path == "/stocks/v1/splits"]
+    begins, ends = (sorted(query[f"execution_date.{side}"] for query in asked) for side in ("gte", "lte"))
+    assert begins == [f"{START}", *(f"{date.fromisoformat(end) + timedelta(days=1)}" for end in ends[:-1])]
+    assert output.exit_code == 0
     assert happened(ratios(output.rows("stock_splits")), until) == truth(sandbox, "split", universe, START, until)
     assert sorted(row["stock_ticker"] for row in output.rows("tickers")) == sorted(universe)
     assert output.states_of("dividends")[-1] == {"*": {"date": "2026-11-20", "since": f"{START}"}}
     sandbox.requests.clear()
     sync(sandbox, "massive", FRIDAY_EVENING.add(days=1), "*", state=output.state_messages)
     assert len(sandbox.requests) == 3
+
+
+def test_it_is_whole_wherever_the_whole_market_is_killed(sandbox: Sandbox) -> None:
+    """Years are asked for in windows, a state after each: what begins later is not taken for read."""
+    sandbox.universe = ["AAPL", "CSCO", "KIMpL"]
+    whole = sync(sandbox, "massive", FRIDAY_EVENING, "*")
+    lines = whole.text.splitlines(keepends=True)
+    cuts = [n for n, line in enumerate(lines) if '"STATE"' in line]
+    assert len(cuts) > 2 * 6
+    for cut in cuts:
+        killed = Output("".join(lines[:cut]), -9)
+        rest = sync(sandbox, "massive", FRIDAY_EVENING, "*", state=killed.state_messages)
+        for stream in EVENTS:
+            rows = {json.dumps(row) for row in killed.rows(stream) + rest.rows(stream)}
+            assert rows == {json.dumps(row) for row in whole.rows(stream)}
+            assert rest.states_of(stream)[-1] == whole.states_of(stream)[-1]
+
+
+def test_it_shares_the_pace_of_the_prices(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan counts requests, whichever stream they are for."""
+
+    def wait(seconds: float) -> None:
+        raise TimeoutError(f"asked to wait {seconds:.0f} seconds")
+
+    monkeypatch.setattr(call_rate, "time", SimpleNamespace(sleep=wait))
+    settled = {**settings(sandbox, "tiingo", "AAPL"), "requests_per_minute": 2}
+    read(settled, now=at(sandbox, FRIDAY_EVENING), streams=["tickers", "stock_prices", "dividends"])
+    assert [request.path for request in sandbox.requests] == ["/tiingo/daily/AAPL", "/tiingo/daily/AAPL/prices"]
 
 
 def test_it_asks_for_many_tickers_at_once(sandbox: Sandbox) -> None:

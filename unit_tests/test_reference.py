@@ -21,11 +21,12 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     validate_manifest,
 )
 
+from source_stock_prices import reference
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.base import Query
-from source_stock_prices.reference import MANIFESTS, Reference, manifest, references
+from source_stock_prices.reference import MANIFESTS, Reference, Row, manifest, references
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 
@@ -86,23 +87,73 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None
     asked = [
         (url.path, dict(parse_qsl(url.query))) for url in map(urlsplit, (each.url for each in wire.request_history))
     ]
+    assert {urlsplit(each.url).netloc for each in wire.request_history} == {urlsplit(stream.provider.base_url).netloc}
     key = PROVIDERS[name](**{each: provider[each] for each in provider if each != "name"}).key_params()
     assert asked == [(path, {**params, **key}) for path, params in case["asked"]]
+
+
+def answers(stream: Reference, *bodies: Any, ticker: str = "AAPL") -> tuple[list[Row], list[str]]:
+    """The rows that a query's answers make, and what kind of problem the ticker has with them."""
+    with requests_mock.Mocker(case_sensitive=True) as wire:
+        wire.get(requests_mock.ANY, [_answer(body) for body in bodies])
+        found, report = stream._answer({}, Query((ticker,), date(2020, 1, 1), TODAY, "raw", TODAY))
+    return found.get(ticker, []), [error.problem.kind.value for error in report.failed.values()]
 
 
 def test_it_reads_a_ticker_after_one_whose_row_it_could_not() -> None:
     """The CDK holds on to a template that failed the first time."""
     stream = streams({"name": "tiingo", "api_key": "k"}, "AAPL,MSFT")["stock_splits"]
-    days = {"AAPL": None, "MSFT": "2020-08-31T00:00:00.000Z"}
-    found, reports = {}, []
+    assert answers(stream, [{"date": None, "splitFactor": 2.0}]) == ([], ["unreadable"])
+    (row,), _ = answers(stream, [{"date": "2020-08-31T00:00:00.000Z", "splitFactor": 2.0}], ticker="MSFT")
+    assert row["date"] == "2020-08-31"
+
+
+@pytest.mark.parametrize("row", [None, {}, [], "x", 0, {"splitFactor": 2.0}, {"date": "2020-08-31"}])
+def test_it_refuses_an_answer_with_a_row_that_is_none(row: Any) -> None:
+    """Of some the CDK makes no record, without a word."""
+    good = {"date": "2020-08-31T00:00:00.000Z", "splitFactor": 2.0}
+    assert answers(streams({"name": "tiingo", "api_key": "k"})["stock_splits"], [good, row]) == ([], ["unreadable"])
+
+
+def paid(day: str, amount: float, kind: str = "special") -> dict[str, Any]:
+    return {"ticker": "AAPL", "cash_amount": amount, "ex_dividend_date": day, "distribution_type": kind}
+
+
+def test_it_adds_up_the_payments_of_a_kind_and_day_however_the_pages_have_them() -> None:
+    """A row that two pages share is one payment; the days ascend."""
+    pages = [
+        [paid("2026-05-04", 0.1), paid("2026-05-04", 0.2), paid("2026-05-04", 0.7, "recurring")],
+        [paid("2026-05-04", 0.2), paid("2026-02-02", 1)],
+    ]
+    link = "https://api.massive.com/stocks/v1/dividends?cursor=x"
+    bodies = [{"status": "OK", "results": page, "next_url": link if page is pages[0] else None} for page in pages]
+    rows, _ = answers(streams({"name": "massive", "api_key": "k"})["dividends"], *bodies)
+    assert [(row["date"], row["kind"], row["amount"]) for row in rows] == [
+        ("2026-02-02", "special", 1),
+        ("2026-05-04", "regular", 0.7),
+        ("2026-05-04", "special", 0.3),
+    ]
+
+
+def test_it_tells_what_the_vendor_says_beside_the_rows() -> None:
+    stream = streams({"name": "eodhd", "api_key": "k"})["stock_splits"]
+    rows = [{"date": "2026-08-31", "split": "4/1"}, {"warning": "Data is limited by one year"}]
     with requests_mock.Mocker(case_sensitive=True) as wire:
-        for ticker, day in days.items():
-            wire.get(requests_mock.ANY, json=[{"date": day, "splitFactor": 2.0}])
-            rows, report = stream._answer({}, Query((ticker,), date(2020, 1, 1), TODAY, "raw", TODAY))
-            found |= rows
-            reports.append(list(report.failed))
-    assert reports == [["AAPL"], []]
-    assert [row["date"] for row in found["MSFT"]] == ["2020-08-31"]
+        wire.get(requests_mock.ANY, json=rows)
+        _, report = stream._answer({}, Query(("AAPL",), date(2020, 1, 1), TODAY, "raw", TODAY))
+    assert list(report.summary(TODAY)) == ["EODHD on AAPL: Data is limited by one year"]
+
+
+def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "PAGES", 5)
+    again = {"status": "OK", "results": [paid("2026-05-04", 1)], "next_url": "https://api.massive.com/x?cursor=x"}
+    assert answers(streams({"name": "massive", "api_key": "k"})["dividends"], again) == ([], ["unreadable"])
+
+
+def test_it_tells_a_ticker_that_is_not_known_from_an_answer_that_cannot_be_read() -> None:
+    stream = streams({"name": "fmp", "api_key": "k"})["tickers"]
+    assert answers(stream, []) == ([], ["unknown ticker"])
+    assert answers(stream, "<html>") == ([], ["unreadable"])
 
 
 def _answer(body: Any) -> dict[str, Any]:
