@@ -176,7 +176,7 @@ def test_it_says_what_it_builds_the_image_with() -> None:
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(["make", "--no-print-directory", *arguments], cwd=ROOT, capture_output=True, text=True)
 
 
 def test_it_sends_the_image_build_only_what_it_copies() -> None:
