@@ -95,6 +95,7 @@ def test_it_asks_once_a_day(sandbox: Sandbox, vendor: str) -> None:
     assert again.exit_code == 0
     assert not again.records
     assert not sandbox.requests
+    assert not again.log("WARN")
     for stream in chosen:
         assert again.states_of(stream)[-1] == first.states_of(stream)[-1]
 
