@@ -26,7 +26,7 @@ def main() -> None:
     written = f"{render(rows)}\n\n{about(asked.runs, small=asked.small)}\n"
     sys.stdout.write(written)
     if asked.write:
-        asked.write.write_text(written)
+        asked.write.write_text(f"# What a sync costs\n\n{written}")
 
 
 def about(runs: int, *, small: bool) -> str:
