@@ -28,10 +28,10 @@ def ahead(
         under_way: deque[tuple[Q, AsyncResult[A]]] = deque()
         for question in questions:
             under_way.append((question, pool.apply_async(ask, (question,))))
+            if not under_way[0][1].ready():
+                depth = workers  # it will be waited for: the others go out before
             while len(under_way) > depth:
-                if not under_way[0][1].ready():
-                    depth = workers
-                elif depth > 1 and under_way[-2][1].ready():
+                if depth > 1 and under_way[-2][1].ready():
                     depth -= 1  # all of them were there before they were called for: they only fill the memory
                 question, answer = under_way.popleft()
                 yield question, answer.get

@@ -1,6 +1,12 @@
 """Questions asked ahead."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
+from functools import partial
+from itertools import islice
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +33,34 @@ def test_it_has_as_many_questions_under_way_as_workers() -> None:
     for _, answer in ahead(ask, range(9), 3):
         answer()
     assert sorted(most) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("quick", "ahead_of_use"), [(20, [4, 3, 2, 1, 1, 1, 1, 1]), (0, [4] * 8), (4, [4, 3, 2, 1, 4, 4, 4, 4])]
+)
+def test_it_asks_as_far_ahead_as_it_takes_not_to_wait(
+    monkeypatch: pytest.MonkeyPatch, quick: int, ahead_of_use: list[int]
+) -> None:
+    """Answers that are there before they are called for would only fill the memory. `quick` is how many are."""
+    asked: list[int] = []
+    depths: list[int] = []
+
+    class Pool(nullcontext[Any]):
+        def __enter__(self) -> Any:
+            return self
+
+        def apply_async(self, ask: Any, arguments: Any) -> Any:
+            return SimpleNamespace(ready=lambda: len(depths) < quick, get=partial(ask, *arguments))
+
+    def questions() -> Iterator[int]:
+        for n in range(20):
+            asked.append(n)
+            yield n
+
+    monkeypatch.setattr("source_stock_prices.ahead.ThreadPool", Pool)
+    for used, _ in islice(enumerate(ahead(str, questions(), 4), 1), 8):
+        depths.append(len(asked) - used)
+    assert depths == ahead_of_use
 
 
 def test_it_asks_nothing_ahead_with_one_worker() -> None:
