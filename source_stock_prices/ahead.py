@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
@@ -17,21 +18,36 @@ def ahead(
 ) -> Generator[tuple[Q, Callable[[], A]], None, None]:
     """Each question, in order, with a call that gives its answer or raises what asking raised.
 
-    As many are under way as it takes not to wait for them, at most as there are workers; one worker asks nothing before
-    its answer is called for. Close it when done: what is under way then is not waited for.
+    As many are under way as it takes not to wait for them, at most as there are workers: none where answers come at
+    once, since a worker's work would only be in the way of their use. One worker asks nothing before its answer is
+    called for. Close it when done: what is under way then is not waited for.
     """
     if workers == 1:
         yield from ((question, partial(ask, question)) for question in questions)
         return
-    depth = workers
+    depth, waited = workers, 0.0
+
+    def now(question: Q) -> A:
+        nonlocal depth, waited
+        began, worked = time.monotonic(), time.thread_time()
+        try:
+            return ask(question)
+        finally:
+            waited += time.monotonic() - began - 2 * (time.thread_time() - worked)
+            if waited > 0:  # more than it worked
+                depth = workers
+
     with ThreadPool(workers) as pool:
         under_way: deque[tuple[Q, AsyncResult[A]]] = deque()
         for question in questions:
+            if not depth:
+                yield question, partial(now, question)
+                continue
             under_way.append((question, pool.apply_async(ask, (question,))))
             if not under_way[0][1].ready():
                 depth = workers  # it will be waited for: the others go out before
             while len(under_way) > depth:
-                if depth > 1 and under_way[-2][1].ready():
+                if depth > (waited > 0) and under_way[-2][1].ready():
                     depth -= 1  # all of them were there before they were called for: they only fill the memory
                 question, answer = under_way.popleft()
                 yield question, answer.get

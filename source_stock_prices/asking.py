@@ -138,14 +138,11 @@ class Asking(Stream, ABC, Generic[T]):
         return None
 
     def _by_ticker(
-        self, ask: Callable[[Query, Report], Iterable[tuple[str, T]]], query: Query, report: Report
+        self, ask: Callable[[Query, Report], dict[str, list[T]]], query: Query, report: Report
     ) -> dict[str, list[T]]:
         """What a query's answer has of each ticker; one that fails is set aside, and the others are asked for again."""
-        found: dict[str, list[T]] = {}
         try:
-            for ticker, each in ask(query, report):
-                found.setdefault(ticker, []).append(each)
-            return found
+            return ask(query, report)
         except ProviderError as error:
             if not error.reaction.of_ticker or self._is_of_all(query):
                 raise
@@ -159,7 +156,7 @@ class Asking(Stream, ABC, Generic[T]):
             rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
             if culprits:
                 return self._by_ticker(ask, query._replace(tickers=rest), report) if rest else {}
-            found = {}
+            found: dict[str, list[T]] = {}
             for tried, ticker in enumerate(rest, 1):  # the vendor does not say which
                 found |= self._by_ticker(ask, query._replace(tickers=(ticker,)), report)
                 if tried >= GARBLED and report.failed.keys() >= set(rest[:tried]):

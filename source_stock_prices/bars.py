@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 from math import inf
@@ -13,26 +14,23 @@ ROUNDING = 0.001
 """How far, of itself, an open or close may lie outside low and high: vendors round adjusted prices one by one."""
 
 
-def clean(bars: Iterable[Bar], query: Query, drop: Callable[[str], None]) -> list[Bar]:
-    """The bars that can be true, one a ticker and session, ascending within a ticker; each other one is dropped.
+def clean(bars: Iterable[Bar], query: Query, drop: Callable[[str], None]) -> dict[str, list[Bar]]:
+    """The bars that can be true, by ticker, one a session, ascending; each other one is dropped.
 
     The same bar twice is one bar: pages overlap.
     """
-    kept: dict[tuple[str, date], Bar] = {}
+    kept: defaultdict[str, dict[date, Bar]] = defaultdict(dict)
     start, end = query.start, query.end
     for bar in bars:
-        key = bar[:2]
         if not start <= bar.date <= end:
             drop("outside the window asked for")
         elif bar.close is None:
             drop("without a close")
         elif not is_possible(bar) and not is_possible(bar := without_zeros(bar)):
             drop("with prices or a volume that cannot be")
-        elif kept.get(key, bar) != bar:
+        elif kept[bar.ticker].setdefault(bar.date, bar) != bar:
             drop("for a session already read, with other numbers")
-        else:
-            kept[key] = bar
-    return [kept[key] for key in sorted(kept)]
+    return {ticker: [days[day] for day in sorted(days)] for ticker, days in sorted(kept.items())}
 
 
 def without_zeros(bar: Bar) -> Bar:

@@ -147,8 +147,9 @@ class Reference(Asking[Row]):
                     report.set_aside(ticker, ProviderError(Problem(Kind.UNKNOWN_TICKER, "")))
         return {ticker: self._one_each(rows[ticker]) for ticker in sorted(rows)}, report
 
-    def ask(self, query: Query, report: Report) -> Iterator[tuple[str, Row]]:
-        """Each row of an answer, every page of it, with its ticker; raises ProviderError."""
+    def ask(self, query: Query, report: Report) -> dict[str, list[Row]]:
+        """The rows of an answer, every page of it, by ticker; raises ProviderError."""
+        found: dict[str, list[Row]] = {}
         tickers = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
         symbols, today = ",".join(tickers), {"today": query.today.isoformat()}
@@ -168,7 +169,8 @@ class Reference(Asking[Row]):
                     self._schema.validate(row)
                     if not all(isfinite(value) for value in row.values() if isinstance(value, float)):
                         raise ValueError(f"{row} has a number that is none")
-                    yield row["stock_ticker"], row
+                    found.setdefault(row["stock_ticker"], []).append(row)
+            return found
         except (ValidationError, TemplateError, *MISREAD) as error:
             said = f"{type(error).__name__}: {trim(str(error))}"
             raise ProviderError(Problem(Kind.UNREADABLE, said)) from error

@@ -87,9 +87,10 @@ class Report:
             self._first[ticker] = start = bars[0].date if bars else None
         if start is None or not self._provider.trades_in_new_york(ticker):
             return
-        served = {bar.date for bar in bars}
+        due, served = sessions.between(start, query.end), [bar.date for bar in bars]
         waiting = self._waiting.pop(ticker, [])
-        waiting += [day for day in sessions.between(start, query.end) if day not in served]
+        if tuple(served) != due:
+            waiting += sorted(set(due).difference(served))
         last = max(served, default=start)
         if gaps := [day for day in waiting if day < last]:
             self._gaps.setdefault(ticker, []).extend(gaps)

@@ -36,13 +36,24 @@ def test_it_has_as_many_questions_under_way_as_workers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quick", "ahead_of_use"), [(20, [4, 3, 2, 1, 1, 1, 1, 1]), (0, [4] * 8), (4, [4, 3, 2, 1, 4, 4, 4, 4])]
+    ("quick", "waits", "ahead_of_use"),
+    [
+        (0, 0.9, [4, 4, 4, 4, 4, 4, 4, 4, 4]),
+        (3, 0.9, [4, 3, 2, 1, 4, 4, 4, 4, 4]),
+        (20, 0.4, [4, 3, 2, 1, 0, 0, 0, 0, 0]),
+        (20, 0.6, [4, 3, 2, 1, 0, 0, 4, 3, 2]),
+    ],
 )
 def test_it_asks_as_far_ahead_as_it_takes_not_to_wait(
-    monkeypatch: pytest.MonkeyPatch, quick: int, ahead_of_use: list[int]
+    monkeypatch: pytest.MonkeyPatch, quick: int, waits: float, ahead_of_use: list[int]
 ) -> None:
-    """Answers that are there before they are called for would only fill the memory. `quick` is how many are."""
+    """Answers that are there before they are called for would only fill the memory, and the work on them be in the way.
+
+    `quick` is how many are; `waits` is the share of waiting in what asking takes.
+    """
+    clock = SimpleNamespace(monotonic=lambda: 0.0 + len(answered), thread_time=lambda: len(answered) * (1 - waits))
     asked: list[int] = []
+    answered: list[int] = []
     depths: list[int] = []
 
     class Pool(nullcontext[Any]):
@@ -58,8 +69,10 @@ def test_it_asks_as_far_ahead_as_it_takes_not_to_wait(
             yield n
 
     monkeypatch.setattr("source_stock_prices.ahead.ThreadPool", Pool)
-    for used, _ in islice(enumerate(ahead(str, questions(), 4), 1), 8):
+    monkeypatch.setattr("source_stock_prices.ahead.time", clock)
+    for used, (_, answer) in islice(enumerate(ahead(answered.append, questions(), 4), 1), 9):
         depths.append(len(asked) - used)
+        answer()
     assert depths == ahead_of_use
 
 

@@ -30,7 +30,9 @@ GOOD = Bar("AAPL", date(2026, 11, 5), 10.0, open=9.5, high=10.5, low=9.0, volume
 
 def cleaned(*bars: Bar) -> tuple[list[Bar], Counter[str]]:
     dropped: Counter[str] = Counter()
-    return clean(bars, QUERY, lambda why: dropped.update([why])), dropped
+    found = clean(bars, QUERY, lambda why: dropped.update([why]))
+    assert all(bar.ticker == ticker for ticker, kept in found.items() for bar in kept)
+    return [bar for kept in found.values() for bar in kept], dropped
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,10 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None
         wire.get(requests_mock.ANY, [_answer(body) for body in case["answers"]])
         if "problem" in case:
             with pytest.raises(ProviderError) as problem:
-                list(stream.ask(query, report))
+                stream.ask(query, report)
             assert problem.value.problem.kind.value == case["problem"]
         else:
-            found = [row for _, row in stream.ask(query, report)]
+            found = [row for rows in stream.ask(query, report).values() for row in rows]
             rows = [{key: value for key, value in row.items() if value is not None} for row in found]
             assert rows == [{**row, "provider": name} for row in case["rows"]]
     asked = [
