@@ -17,6 +17,7 @@ setup(
         "jsonschema>=4.17,<5",
         "orjson>=3.10.7,<4",
         "pendulum>=3,<4",
+        "pydantic-core>=2.18,<3",
         "requests>=2.32,<3",
     ],
     extras_require={

@@ -43,10 +43,10 @@ def is_possible(bar: Bar) -> bool:
     """Whether the numbers of a bar agree: prices above zero, open and close between low and high but for rounding."""
     _, _, close, opened, high, low, volume, vwap, count, adjusted, dividend, split = bar
     if (
-        (adjusted or 0) < 0
-        or (count or 0) < 0
-        or (dividend or 0) < 0
-        or (split or 0) < 0
+        not 0 <= (adjusted or 0) < inf
+        or not 0 <= (count or 0) < inf
+        or not 0 <= (dividend or 0) < inf
+        or not 0 <= (split or 0) < inf
         or (vwap is not None and not 0 < vwap < inf)
     ):
         return False

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import date
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 import pytest
@@ -45,6 +45,7 @@ def cleaned(*bars: Bar) -> tuple[list[Bar], Counter[str]]:
         ({"low": 9.6}, "with prices or a volume that cannot be"),
         ({"high": 9.9}, "with prices or a volume that cannot be"),
         ({"volume": -1}, "with prices or a volume that cannot be"),
+        ({"trade_count": inf}, "with prices or a volume that cannot be"),
     ],
 )
 def test_it_drops_and_counts_a_bar_that_cannot_be(change: dict[str, Any], why: str) -> None:

@@ -651,10 +651,28 @@ def test_it_decodes_a_body_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert decoded == [b'{"a": 1}', b"no JSON", b"[]"]
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"a":', b"\xff\xfe", b"NaN"])
-def test_it_decodes_what_is_no_json_to_nothing(body: bytes) -> None:
+@pytest.mark.parametrize("large", [0, base.LARGE_BODY])
+@pytest.mark.parametrize("body", [b"<", b"<html>", b'{"a":', b"\xff\xfe", b"NaN", b"[" * 2000])
+def test_it_decodes_what_is_no_json_to_nothing(monkeypatch: pytest.MonkeyPatch, body: bytes, large: int) -> None:
     """Plain text and web pages are answers to classify, never a stack trace."""
+    monkeypatch.setattr(base, "LARGE_BODY", large)
     assert decode(response(body=body)) is None
+    assert decode(response(body=b"")) is None
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5),
+    )
+)
+def test_it_decodes_a_large_body_like_a_small_one(content: Any) -> None:
+    """The one that spares memory, and the one that spares time."""
+    body = orjson.dumps(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "LARGE_BODY", 0)
+        large = decode(response(body=body))
+    assert repr(large) == repr(decode(response(body=body)))
 
 
 @pytest.mark.parametrize(
