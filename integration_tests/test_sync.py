@@ -480,6 +480,8 @@ def test_it_reads_every_ticker_of_the_market(sandbox: Sandbox) -> None:
     assert len(sandbox.requests) == 16
     truth = sandbox.truth(sandbox.universe, date(2026, 11, 2), date(2026, 11, 20))
     assert table(first.records) | table(second.records) == {key: trade.close for key, trade in truth.items()}
+    keys = [(record["date"], record["stock_ticker"]) for record in first.records]
+    assert keys == sorted(keys)
     third = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=1)), state=as_message(second.state))
     assert (third.records, len(sandbox.requests)) == ([], 16)
 

@@ -18,9 +18,10 @@ def ahead(
 ) -> Generator[tuple[Q, Callable[[], A]], None, None]:
     """Each question, in order, with a call that gives its answer or raises what asking raised.
 
-    As many are under way as it takes not to wait for them, at most as there are workers: none where answers come at
-    once, since a worker's work would only be in the way of their use. One worker asks nothing before its answer is
-    called for. Close it when done: what is under way then is not waited for.
+    As many are under way as it takes not to wait for them, at most as there are workers. Where answers come at once,
+    nothing is asked before its answer is called for, since a worker's work would only be in the way of their use; once
+    that took more waiting than work, one at least is always under way. One worker never asks ahead. Close it when done:
+    what is under way then is not waited for.
     """
     if workers == 1:
         yield from ((question, partial(ask, question)) for question in questions)
@@ -29,12 +30,13 @@ def ahead(
 
     def now(question: Q) -> A:
         nonlocal depth, waited
-        began, worked = time.monotonic(), time.thread_time()
+        began, before = time.monotonic(), time.thread_time()
         try:
             return ask(question)
         finally:
-            waited += time.monotonic() - began - 2 * (time.thread_time() - worked)
-            if waited > 0:  # more than it worked
+            took, worked = time.monotonic() - began, time.thread_time() - before
+            waited = 0.9 * waited + took - 2 * worked  # by how much longer than it worked, of late
+            if waited > 0:
                 depth = workers
 
     with ThreadPool(workers) as pool:
@@ -47,7 +49,7 @@ def ahead(
             if not under_way[0][1].ready():
                 depth = workers  # it will be waited for: the others go out before
             while len(under_way) > depth:
-                if depth > (waited > 0) and under_way[-2][1].ready():
+                if depth > int(waited > 0) and under_way[-2][1].ready():
                     depth -= 1  # all of them were there before they were called for: they only fill the memory
                 question, answer = under_way.popleft()
                 yield question, answer.get

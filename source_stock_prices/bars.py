@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
-from math import inf
 from typing import Any
 
 from source_stock_prices.providers.base import Bar, Query
+
+TOO_MUCH = 2.0**63
+"""No price, volume or count is as large, and no JSON integer beyond it can be written."""
 
 ROUNDING = 0.001
 """How far, of itself, an open or close may lie outside low and high: vendors round adjusted prices one by one."""
@@ -43,23 +45,23 @@ def is_possible(bar: Bar) -> bool:
     """Whether the numbers of a bar agree: prices above zero, open and close between low and high but for rounding."""
     _, _, close, opened, high, low, volume, vwap, count, adjusted, dividend, split = bar
     if (
-        not 0 <= (adjusted or 0) < inf
-        or not 0 <= (count or 0) < inf
-        or not 0 <= (dividend or 0) < inf
-        or not 0 <= (split or 0) < inf
-        or (vwap is not None and not 0 < vwap < inf)
+        not 0 <= (adjusted or 0) < TOO_MUCH
+        or not 0 <= (count or 0) < TOO_MUCH
+        or not 0 <= (dividend or 0) < TOO_MUCH
+        or not 0 <= (split or 0) < TOO_MUCH
+        or (vwap is not None and not 0 < vwap < TOO_MUCH)
     ):
         return False
     try:  # nearly every bar has all five, in order
-        if 0 < low <= opened <= high < inf and low <= close <= high and 0 <= volume < inf:  # type: ignore[operator]
+        if 0 < low <= opened <= high < TOO_MUCH and low <= close <= high and 0 <= volume < TOO_MUCH:  # type: ignore[operator]
             return True
     except TypeError:
         pass
+    if not all(0 <= number < TOO_MUCH for number in (opened, close, low, high, volume) if number is not None):
+        return False
     ends = [price for price in (opened, close) if price is not None]
     return (
         min(ends) > 0
-        and max(ends) < inf
         and (low is None or 0 < low * (1 - ROUNDING) <= min(ends))
-        and (high is None or max(ends) <= high * (1 + ROUNDING) < inf)
-        and (volume is None or 0 <= volume < inf)
+        and (high is None or max(ends) <= high * (1 + ROUNDING))
     )

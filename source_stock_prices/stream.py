@@ -67,7 +67,7 @@ class StockPrices(Asking[Bar], HttpStream):
 
     def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         # The CDK's loop over `read_records`, which tells the state of each, was measured at a quarter of all CPU.
-        # Most records tell the state nothing: they come in here, before the one that could move it past them.
+        # What most of them tell it, a later one overrides: they come in here, before that one.
         self._between = iter(())
         try:
             for data in super().read(configured_stream, *args, **kwargs):
@@ -181,7 +181,7 @@ class StockPrices(Asking[Bar], HttpStream):
                 report.set_aside(ticker, ProviderError(problem, response.status_code))
             if notice := self.provider.notice(response, query):
                 report.note(notice, query.tickers)
-            yield from self.provider.parse(response, query)
+            return list(self.provider.parse(response, query))
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
         with _readable(response):
@@ -204,7 +204,7 @@ class StockPrices(Asking[Bar], HttpStream):
             return current_stream_state  # a history read again says nothing of the days after it
         seen = current_stream_state.get(ticker)
         # An unfinished bar moves by itself: it is read again, and could not tell whether a history was rewritten.
-        if day <= self._last_final.isoformat() and (seen is None or day >= seen["date"]):
+        if day <= iso(self._last_final) and (seen is None or day >= seen["date"]):
             now = {"date": day, "price": None if self._is_whole_market else data["price"]}
             if self.config.adjustment != RAW:
                 now.update(adjustment=self.config.adjustment, since=seen.get("since", seen["date"]) if seen else day)
@@ -255,9 +255,9 @@ class StockPrices(Asking[Bar], HttpStream):
             yield from self._with_one_state(bars)
 
     def _with_one_state(self, bars: Sequence[Bar]) -> Iterator[AirbyteMessage]:
-        """The records of bars that one date in the state stands for.
+        """The records of bars that one date in the state stands for, ascending, or that it is not told of at all.
 
-        Their first tells it since when, their last finished one until when: `read` takes care of those between.
+        The first tells it since when, the last finished one until when: `read` takes care of those between.
         """
         last = bisect_right(bars, self._last_final, key=attrgetter("date")) - 1
         if self._between is None or last < 2:

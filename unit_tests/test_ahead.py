@@ -38,10 +38,11 @@ def test_it_has_as_many_questions_under_way_as_workers() -> None:
 @pytest.mark.parametrize(
     ("quick", "waits", "ahead_of_use"),
     [
-        (0, 0.9, [4, 4, 4, 4, 4, 4, 4, 4, 4]),
-        (3, 0.9, [4, 3, 2, 1, 4, 4, 4, 4, 4]),
-        (20, 0.4, [4, 3, 2, 1, 0, 0, 0, 0, 0]),
-        (20, 0.6, [4, 3, 2, 1, 0, 0, 4, 3, 2]),
+        (0, 0.9, [4] * 11),
+        (3, 0.9, [4, 3, 2, 1, 4, 4, 4, 4, 4, 4, 4]),
+        (20, 0.4, [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0]),
+        (20, 0.5, [4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0]),
+        (20, 0.6, [4, 3, 2, 1, 0, 0, 4, 3, 2, 1, 1]),
     ],
 )
 def test_it_asks_as_far_ahead_as_it_takes_not_to_wait(
@@ -70,10 +71,39 @@ def test_it_asks_as_far_ahead_as_it_takes_not_to_wait(
 
     monkeypatch.setattr("source_stock_prices.ahead.ThreadPool", Pool)
     monkeypatch.setattr("source_stock_prices.ahead.time", clock)
-    for used, (_, answer) in islice(enumerate(ahead(answered.append, questions(), 4), 1), 9):
+    for used, (_, answer) in islice(enumerate(ahead(answered.append, questions(), 4), 1), 11):
         depths.append(len(asked) - used)
         answer()
     assert depths == ahead_of_use
+
+
+def test_it_soon_asks_ahead_again_when_answers_grow_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long they came at once before: a long sync does not go on one by one."""
+    now = SimpleNamespace(monotonic=0.0, thread_time=0.0)
+    under_way: list[int] = []
+
+    class Pool(nullcontext[Any]):
+        def __enter__(self) -> Any:
+            return self
+
+        def apply_async(self, ask: Any, arguments: Any) -> Any:
+            under_way.extend(arguments)
+            return SimpleNamespace(ready=lambda: True, get=partial(str, *arguments))
+
+    def ask(n: int) -> None:
+        now.monotonic += 1 if n < 1000 else 3
+        now.thread_time += 1
+        if n == 1001:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("source_stock_prices.ahead.ThreadPool", Pool)
+    clock = SimpleNamespace(monotonic=lambda: now.monotonic, thread_time=lambda: now.thread_time)
+    monkeypatch.setattr("source_stock_prices.ahead.time", clock)
+    for n, answer in ahead(ask, range(1020), 2):
+        with pytest.raises(ZeroDivisionError) if n == 1001 else nullcontext():
+            answer()
+    assert under_way[:3] == [0, 1, 2]
+    assert 1001 < under_way[3] < 1010
 
 
 def test_it_asks_nothing_ahead_with_one_worker() -> None:

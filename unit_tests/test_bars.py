@@ -45,13 +45,23 @@ def cleaned(*bars: Bar) -> tuple[list[Bar], Counter[str]]:
         ({"low": 9.6}, "with prices or a volume that cannot be"),
         ({"high": 9.9}, "with prices or a volume that cannot be"),
         ({"volume": -1}, "with prices or a volume that cannot be"),
-        ({"trade_count": inf}, "with prices or a volume that cannot be"),
+        *(
+            ({name: number}, "with prices or a volume that cannot be")
+            for name in ("open", "high", "volume", "vwap", "trade_count", "adjusted_close", "dividend", "split_factor")
+            for number in (-1, inf, 2**64, 10**400)
+        ),
     ],
 )
 def test_it_drops_and_counts_a_bar_that_cannot_be(change: dict[str, Any], why: str) -> None:
     """A wrong bar in the table is worse than a missing one that is told of."""
     kept, dropped = cleaned(GOOD._replace(**change))
     assert (kept, dropped) == ([], {why: 1})
+
+
+def test_it_sorts_by_ticker_and_session() -> None:
+    """Whatever the vendor's order."""
+    other, later = GOOD._replace(ticker="MSFT"), GOOD._replace(date=date(2026, 11, 6))
+    assert cleaned(other, later, GOOD)[0] == [GOOD, later, other]
 
 
 def test_it_keeps_the_first_of_two_bars_that_contradict_each_other() -> None:

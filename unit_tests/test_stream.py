@@ -66,3 +66,14 @@ def test_it_leaves_the_state_that_every_record_would_have_left(
     assert states[-1]
     assert states[-1].stream_state
     assert states[-1].stream_state.__dict__ == told
+    assert one_by_one(stream, state) == (records, told)
+
+
+def test_it_asks_for_the_state_of_two_records_a_ticker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CDK's loop over every record costs as much as asking for it."""
+    stream, told = prices(300, "raw", 0), []
+    stream.state = {}
+    monkeypatch.setattr(stream, "get_updated_state", lambda state, record: told.append(record.data["date"]) or state)
+    read = stream.read(INCREMENTAL, getLogger(), DebugSliceLogger(), {}, ConnectorStateManager(), InternalConfig())
+    dates = [message.record.data["date"] for message in read if isinstance(message, AirbyteMessage) and message.record]
+    assert told == [dates[0], dates[-1]] * 2

@@ -288,7 +288,7 @@ def decode(response: Response) -> Any:
 
 def _loads(content: bytes) -> Any:
     # orjson takes half the time, and holds a tree of the body beside the objects: 5 MB for a day of the whole market.
-    return from_json(content, allow_inf_nan=False) if len(content) > LARGE_BODY else orjson.loads(content)
+    return from_json(content, allow_inf_nan=False) if len(content) >= LARGE_BODY else orjson.loads(content)
 
 
 def text_at(body: Any, *keys: str) -> str:
