@@ -28,7 +28,7 @@ INCREMENTAL = ConfiguredAirbyteStreamSerializer.load(
 
 def prices(days: int, adjustment: str, unfinished: int) -> StockPrices:
     """A stream of two tickers and the last days, so many of which are not final."""
-    raw = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT", "adjustment": adjustment}
+    raw = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT", "adjustment": adjustment, "num_workers": 1}
     start, last_final = TODAY - timedelta(days=days), TODAY - timedelta(days=unfinished)
     return StockPrices(Config.parse(raw), start=start, end=TODAY, last_final=last_final, today=TODAY, patient=False)
 
