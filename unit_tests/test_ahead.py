@@ -1,7 +1,7 @@
 """Questions asked ahead."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from itertools import islice
@@ -35,6 +35,23 @@ def test_it_has_as_many_questions_under_way_as_workers() -> None:
     assert sorted(most) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
+def _without_threads(monkeypatch: pytest.MonkeyPatch, clock: Any, ready: Callable[[], bool]) -> list[int]:
+    """The questions handed to workers: their answers are there when `ready` says so, and are made when called for."""
+    handed: list[int] = []
+
+    class Pool(nullcontext[Any]):
+        def __enter__(self) -> Any:
+            return self
+
+        def apply_async(self, ask: Any, arguments: Any) -> Any:
+            handed.extend(arguments)
+            return SimpleNamespace(ready=ready, get=partial(ask, *arguments))
+
+    monkeypatch.setattr("source_stock_prices.ahead.ThreadPool", lambda workers: Pool())
+    monkeypatch.setattr("source_stock_prices.ahead.time", clock)
+    return handed
+
+
 @pytest.mark.parametrize(
     ("quick", "waits", "ahead_of_use"),
     [
@@ -57,20 +74,12 @@ def test_it_asks_as_far_ahead_as_it_takes_not_to_wait(
     answered: list[int] = []
     depths: list[int] = []
 
-    class Pool(nullcontext[Any]):
-        def __enter__(self) -> Any:
-            return self
-
-        def apply_async(self, ask: Any, arguments: Any) -> Any:
-            return SimpleNamespace(ready=lambda: len(depths) < quick, get=partial(ask, *arguments))
-
     def questions() -> Iterator[int]:
         for n in range(20):
             asked.append(n)
             yield n
 
-    monkeypatch.setattr("source_stock_prices.ahead.ThreadPool", Pool)
-    monkeypatch.setattr("source_stock_prices.ahead.time", clock)
+    _without_threads(monkeypatch, clock, lambda: len(depths) < quick)
     for used, (_, answer) in islice(enumerate(ahead(answered.append, questions(), 4), 1), 11):
         depths.append(len(asked) - used)
         answer()
@@ -80,15 +89,6 @@ def test_it_asks_as_far_ahead_as_it_takes_not_to_wait(
 def test_it_soon_asks_ahead_again_when_answers_grow_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long they came at once before: a long sync does not go on one by one."""
     now = SimpleNamespace(monotonic=0.0, thread_time=0.0)
-    under_way: list[int] = []
-
-    class Pool(nullcontext[Any]):
-        def __enter__(self) -> Any:
-            return self
-
-        def apply_async(self, ask: Any, arguments: Any) -> Any:
-            under_way.extend(arguments)
-            return SimpleNamespace(ready=lambda: True, get=partial(str, *arguments))
 
     def ask(n: int) -> None:
         now.monotonic += 1 if n < 1000 else 3
@@ -96,9 +96,8 @@ def test_it_soon_asks_ahead_again_when_answers_grow_slow(monkeypatch: pytest.Mon
         if n == 1001:
             raise ZeroDivisionError
 
-    monkeypatch.setattr("source_stock_prices.ahead.ThreadPool", Pool)
     clock = SimpleNamespace(monotonic=lambda: now.monotonic, thread_time=lambda: now.thread_time)
-    monkeypatch.setattr("source_stock_prices.ahead.time", clock)
+    under_way = _without_threads(monkeypatch, clock, lambda: True)
     for n, answer in ahead(ask, range(1020), 2):
         with pytest.raises(ZeroDivisionError) if n == 1001 else nullcontext():
             answer()
