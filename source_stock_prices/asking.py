@@ -20,14 +20,15 @@ from source_stock_prices.ahead import ahead
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.progress import Progress
-from source_stock_prices.providers.base import ANY, Provider, Query
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ANY, Query
 from source_stock_prices.report import GARBLED, Report
 
 SLICE_SECONDS = 60
 """How long a slice of a slow sync goes on before its STATE is written."""
 
 T = TypeVar("T")
-Answer = tuple[dict[str, list[T]], Report]
+Found = tuple[dict[str, list[T]], Report]
 """What a query's answer has of each ticker, and what else there is to tell of it."""
 
 
@@ -120,7 +121,7 @@ class Asking(Stream, ABC, Generic[T]):
         """What has to be asked, in the order of its use; may raise ProviderError."""
 
     @abstractmethod
-    def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer[T]:
+    def _answer(self, seen: Mapping[str, Any], query: Query) -> Found[T]:
         """The answer to a query. Runs in a worker: what it finds is nobody's before the answer's turn."""
 
     @abstractmethod

@@ -6,7 +6,8 @@ from datetime import timedelta
 from logging import Logger
 
 from source_stock_prices.errors import ProviderError, names
-from source_stock_prices.providers.base import Kind, trim
+from source_stock_prices.providers.answer import trim
+from source_stock_prices.providers.terms import Kind
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 

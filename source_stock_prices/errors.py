@@ -22,7 +22,9 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import exceptions
 
-from source_stock_prices.providers.base import Kind, Problem, Provider, trim
+from source_stock_prices.providers.answer import Answer, trim
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import Kind, Problem
 
 logger = getLogger("airbyte")
 
@@ -233,5 +235,5 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
 
     def _judge(self, answer: requests.Response | Exception | None) -> tuple[Problem | None, int | None]:
         if isinstance(answer, requests.Response):
-            return self._provider.problem(answer), answer.status_code
+            return self._provider.problem(Answer.of(answer)), answer.status_code
         return problem_of(answer or exceptions.ConnectionError("no answer")), None

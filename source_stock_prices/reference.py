@@ -27,9 +27,10 @@ from jsonschema import Draft7Validator, FormatChecker, ValidationError
 from requests import Response
 
 from source_stock_prices import plan
-from source_stock_prices.asking import Answer, Asking
+from source_stock_prices.asking import Asking, Found
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.providers.base import ANY, Kind, Problem, Query, decode, on_host, trim
+from source_stock_prices.providers.answer import Answer, on_host, trim
+from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
 from source_stock_prices.report import Report
 from source_stock_prices.stream import MISREAD, StockPrices
 
@@ -138,7 +139,7 @@ class Reference(Asking[Row]):
         since, until = (date.fromisoformat(seen.get(key, seen["date"])) for key in ("since", "date"))
         return max(until - lookback, since)
 
-    def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer[Row]:
+    def _answer(self, seen: Mapping[str, Any], query: Query) -> Found[Row]:
         report = Report(self.provider)
         rows = self._by_ticker(self.ask, query, report)
         if not self.cursor_field:
@@ -231,10 +232,11 @@ class _Pages:
         # The link to a next page is a whole request.
         params = {} if urlsplit(link).query else {name: str(value) for name, value in asked["params"].items()}
         response = self._prices.fetch(provider.get(link, params))
-        for row in _rows(decode(response), self._path):
+        answer = Answer.of(response)
+        for row in _rows(answer.json, self._path):
             if not isinstance(row, dict) or not row:
                 raise TypeError(f"{row!r} is no row")  # the CDK would pass over it without a word
-        if notice := provider.notice(response, self._query):
+        if notice := provider.notice(answer, self._query):
             self._report.note(notice, self._query.tickers)
         return None, response
 

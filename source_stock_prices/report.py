@@ -10,7 +10,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices import sessions
 from source_stock_prices.errors import ProviderError, names
-from source_stock_prices.providers.base import Bar, Kind, Provider, Query
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import Bar, Kind, Query
 
 LATE = timedelta(days=10)
 """How long after the start a first bar is no news: the longest run of days without a session is shorter."""

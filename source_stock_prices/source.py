@@ -27,7 +27,7 @@ from pendulum import now as current_time
 from source_stock_prices import sessions, state
 from source_stock_prices.check import check
 from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
-from source_stock_prices.providers.base import trim
+from source_stock_prices.providers.answer import trim
 from source_stock_prices.reference import references
 from source_stock_prices.stream import StockPrices
 

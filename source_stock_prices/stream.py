@@ -15,14 +15,17 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredA
 from airbyte_cdk.sources.streams.call_rate import APIBudget, MovingWindowCallRatePolicy, Rate
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
-from requests import RequestException, Response
+from requests import PreparedRequest, RequestException, Response
+from requests.adapters import HTTPAdapter
 
 from source_stock_prices import plan, sessions
-from source_stock_prices.asking import Answer, Asking
+from source_stock_prices.asking import Asking, Found
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, ProviderErrors, names, problem_of
-from source_stock_prices.providers.base import ANY, RAW, Bar, Kind, Problem, Query, Request, body_text, trim
+from source_stock_prices.providers.answer import Answer, trim
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ANY, RAW, Bar, Kind, Problem, Query, Request
 from source_stock_prices.report import Report
 from source_stock_prices.restatement import Finding, judge, moved
 
@@ -62,8 +65,8 @@ class StockPrices(Asking[Bar], HttpStream):
         super().__init__(config, start=start, today=today, api_budget=_pace(config.requests_per_minute))
         # Without one of its own, requests would put the password of a .netrc in the place of the key.
         self._http_client._session.auth = lambda request: request
-        if adapter := self.provider.adapter():
-            self._http_client._session.mount(self.provider.base_url, adapter)
+        if type(self.provider).respond is not Provider.respond:
+            self._http_client._session.mount(self.provider.base_url, _InProcess(self.provider))
 
     def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         # The CDK's loop over `read_records`, which tells the state of each, was measured at a quarter of all CPU.
@@ -124,10 +127,11 @@ class StockPrices(Asking[Bar], HttpStream):
         if request is None:
             return False
         response = self.fetch(request)
-        with _readable(response):
-            if self.provider.is_listed(response):
+        answer = Answer.of(response)
+        with _readable(answer):
+            if self.provider.is_listed(answer):
                 return True
-        raise ProviderError(Problem(Kind.UNKNOWN_TICKER, trim(body_text(response))), response.status_code)
+        raise ProviderError(Problem(Kind.UNKNOWN_TICKER, trim(answer.text)), answer.status)
 
     def path(
         self,
@@ -172,20 +176,21 @@ class StockPrices(Asking[Bar], HttpStream):
         next_page_token: Mapping[str, Any] | None = None,
     ) -> Iterable[Any]:
         asked: Any = stream_slice
-        query, report = asked["query"], asked["report"]
-        with _readable(response):
+        query, report, answer = asked["query"], asked["report"], Answer.of(response)
+        with _readable(answer):
             asked["pages"] = asked.get("pages", 0) + 1
             if asked["pages"] > PAGES:
                 raise ValueError(f"more than {PAGES} pages")
-            for ticker, problem in self.provider.refused(response, query).items():
-                report.set_aside(ticker, ProviderError(problem, response.status_code))
-            if notice := self.provider.notice(response, query):
+            for ticker, problem in self.provider.refused(answer, query).items():
+                report.set_aside(ticker, ProviderError(problem, answer.status))
+            if notice := self.provider.notice(answer, query):
                 report.note(notice, query.tickers)
-            return list(self.provider.parse(response, query))
+            return list(self.provider.parse(answer, query))
 
     def next_page_token(self, response: Response) -> Mapping[str, Any] | None:
-        with _readable(response):
-            request = self.provider.next_request(response)
+        answer = Answer.of(response)
+        with _readable(answer):
+            request = self.provider.next_request(answer)
         return {"request": request} if request else None
 
     def get_error_handler(self) -> ProviderErrors:
@@ -307,10 +312,10 @@ class StockPrices(Asking[Bar], HttpStream):
             pages += 1
             if pages > PAGES:
                 raise ProviderError(Problem(Kind.UNREADABLE, f"more than {PAGES} pages of splits"))
-            response = self.fetch(request)
-            with _readable(response):
-                tickers |= set(self.provider.split_tickers(response))
-                request = self.provider.next_request(response)
+            answer = Answer.of(self.fetch(request))
+            with _readable(answer):
+                tickers |= set(self.provider.split_tickers(answer))
+                request = self.provider.next_request(answer)
         if tickers:
             since = self._rewritten_since(seen)
             self.logger.warning(f"{names(sorted(tickers))} split after {seen['date']}: read again since {since}.")
@@ -320,7 +325,7 @@ class StockPrices(Asking[Bar], HttpStream):
         batches = plan.batches(windows, self.end, self._tickers_per_request(), self.provider.bars_per_request)
         return [self.query(tickers, first) for tickers, first in batches]
 
-    def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer[Bar]:
+    def _answer(self, seen: Mapping[str, Any], query: Query) -> Found[Bar]:
         """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history."""
         report = Report(self.provider)
         bars = self._by_ticker(self.ask, query, report)
@@ -382,13 +387,25 @@ class StockPrices(Asking[Bar], HttpStream):
 
 
 @contextmanager
-def _readable(response: Response) -> Iterator[None]:
+def _readable(answer: Answer) -> Iterator[None]:
     """Turns what a provider raises on a body that is not its vendor's into a ProviderError."""
     try:
         yield
     except MISREAD as error:
-        said = f"{type(error).__name__} {trim(str(error), 80)} in {body_text(response)}"
-        raise ProviderError(Problem(Kind.UNREADABLE, said), response.status_code) from error
+        said = f"{type(error).__name__} {trim(str(error), 80)} in {answer.text}"
+        raise ProviderError(Problem(Kind.UNREADABLE, said), answer.status) from error
+
+
+class _InProcess(HTTPAdapter):
+    """Has the provider itself respond, in the place of a network."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__()
+        self._provider = provider
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        response = self._provider.respond(Request(request.url or ""))
+        return super().send(request, *args, **kwargs) if response is None else response
 
 
 def _pace(requests_per_minute: int | None) -> APIBudget | None:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from requests import Response
 
 from source_stock_prices.providers.answer import Answer, calendar_day, numbers, trim
-from source_stock_prices.providers.terms import Bar, Kind, Problem, Query, Request, Rule
+from source_stock_prices.providers.terms import Bar, Fields, Kind, Problem, Query, Request, Rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,8 @@ class Provider(ABC):
     """Where the vendor's words are in the JSON of a refusal. Otherwise the body itself is what it says."""
 
     date_field: ClassVar[str] = "date"
-    fields: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """For each adjustment, the numbers of a bar, each with its field in the vendor's rows."""
-
-    optional_fields: ClassVar[tuple[str, ...]] = ()
-    """The vendor's fields that a row may lack. Another one that is missing makes a row unreadable."""
+    fields: ClassVar[Mapping[str, Fields]] = {}
+    """For each adjustment, the names of the fields of a row."""
 
     ignores_window: ClassVar[bool] = False
     """Whether answers have bars outside the window: those are passed over."""
@@ -138,14 +135,12 @@ class Provider(ABC):
     def bar(self, row: Any, query: Query) -> Bar | None:
         """A row as a bar; None for one that is no bar of the query's. Raises as `parse` does."""
         ticker, row = row if isinstance(row, tuple) else (query.ticker, row)
-        if self.optional_fields:
-            row = {**dict.fromkeys(self.optional_fields), **row}
         day = calendar_day(row[self.date_field])
         if self.ignores_window and not query.start <= day <= query.end:
             return None
         fields = self.fields[query.adjustment]
-        values = numbers(*[row[name] for name in fields.values()])
-        return Bar(ticker, day, **dict(zip(fields, values, strict=True)))
+        values = [row[name] if name else None for name in fields]
+        return Bar(ticker, day, *numbers(*values))
 
     def notice(self, answer: Answer, query: Query) -> str:
         """What the user should know of an answer: bars that the vendor says it left out."""

@@ -64,6 +64,21 @@ class Bar(NamedTuple):
     split_factor: float | None = None
 
 
+class Fields(NamedTuple):
+    """The names that a bar's numbers have in a vendor's rows, in the order of `Bar`; None where a row lacks them."""
+
+    close: str = "close"
+    open: str = "open"
+    high: str = "high"
+    low: str = "low"
+    volume: str = "volume"
+    vwap: str | None = None
+    trade_count: str | None = None
+    adjusted_close: str | None = None
+    dividend: str | None = None
+    split_factor: str | None = None
+
+
 class Kind(Enum):
     """Why an answer holds no bars. An empty answer is not a problem."""
 

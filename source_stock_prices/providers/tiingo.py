@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import ALL, RAW, Fields, Kind, Query, Request, Rule
 
 RULES = (
     # {"detail":"Please supply a token"}, with 403 · {"detail":"Invalid token."}
@@ -26,29 +26,15 @@ RULES = (
     Rule(403, "permission", Kind.NOT_ENTITLED),
 )
 
-IN_EVERY_SERIES = {
-    "adjusted_close": "adjClose",
-    "dividend": "divCash",
-    "split_factor": "splitFactor",
-}
-FIELDS = {
-    RAW: {
-        "open": "open",
-        "high": "high",
-        "low": "low",
-        "close": "close",
-        "volume": "volume",
-        **IN_EVERY_SERIES,
-    },
-    ALL: {
-        "open": "adjOpen",
-        "high": "adjHigh",
-        "low": "adjLow",
-        "close": "adjClose",
-        "volume": "adjVolume",
-        **IN_EVERY_SERIES,
-    },
-}
+AS_TRADED = Fields(adjusted_close="adjClose", dividend="divCash", split_factor="splitFactor")
+ADJUSTED = AS_TRADED._replace(
+    open="adjOpen",
+    high="adjHigh",
+    low="adjLow",
+    close="adjClose",
+    volume="adjVolume",
+)
+FIELDS = {RAW: AS_TRADED, ALL: ADJUSTED}
 
 
 @dataclass(frozen=True, kw_only=True)

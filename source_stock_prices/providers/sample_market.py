@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from math import exp
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from source_stock_prices.sessions import between
 
@@ -134,3 +135,41 @@ def adjusted_trades(ticker: str, start: date, end: date, adjustment: str, as_of:
     splits = price_factors(ticker, as_of, dividends=False)
     factors = splits if adjustment == "splits" else price_factors(ticker, as_of, dividends=True)
     return [adjusted(trade, factors[trade.date], splits[trade.date]) for trade in window]
+
+
+def answer(kind: str, ticker: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
+    """What the market's API answers: an HTTP status, and a body that JSON can hold once its dates are text."""
+    if not is_listed(ticker):
+        return 404, {"error": f"no ticker {ticker} on the sample market"}
+    return 200, {kind: ANSWERS[kind](ticker, params)}
+
+
+def _bars(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    start, end = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
+    fully = adjusted_trades(ticker, start, end, adjustment="all", as_of=end)
+    window = adjusted_trades(ticker, start, end, params["adjustment"], as_of=end)
+    return [{**trade._asdict(), "adjusted_close": same.close} for trade, same in zip(window, fully, strict=True)]
+
+
+def _splits(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"date": trade.date, "ratio": trade.split} for trade in _window(ticker, params) if trade.split != 1]
+
+
+def _dividends(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"date": trade.date, "amount": trade.dividend} for trade in _window(ticker, params) if trade.dividend]
+
+
+def _tickers(ticker: str, _: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"name": f"{ticker} (made up)"}]
+
+
+def _window(ticker: str, params: Mapping[str, str]) -> tuple[Trade, ...]:
+    return trades(ticker, date.fromisoformat(params["from"]), date.fromisoformat(params["to"]))
+
+
+ANSWERS = {
+    "bars": _bars,
+    "splits": _splits,
+    "dividends": _dividends,
+    "tickers": _tickers,
+}
