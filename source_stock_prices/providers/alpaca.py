@@ -1,7 +1,5 @@
 """Alpaca. Reference: https://docs.alpaca.markets/reference/stockbars"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,19 +9,6 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Problem, Query, Request, Rule
 
 ADJUSTMENTS = {RAW: "raw", SPLITS: "split", ALL: "all"}
-FIRST_DAY = "2016-01-01"
-"""No plan has an older bar."""
-
-FIELDS = Fields(
-    open="o",
-    high="h",
-    low="l",
-    close="c",
-    volume="v",
-    vwap="vw",
-    trade_count="n",
-)
-
 PAIR = "Check api_secret too: both are issued as a pair, and reissued when a paper account is reset."
 SPELLING = "Alpaca writes tickers in capital letters, with a dot before the share class: BRK.B."
 RULES = (
@@ -52,18 +37,19 @@ class Alpaca(Provider):
     adjustments = (RAW, SPLITS, ALL)
     free_requests_per_minute = 200
     tickers_per_request = 100
+    key_in_headers = {"APCA-API-KEY-ID": "{api_key}", "APCA-API-SECRET-KEY": "{api_secret}"}
     rules = RULES
     error_keys = ("message",)
     date_field = "t"  # 2024-01-02T05:00:00Z: midnight in New York, on the same day
-    fields = dict.fromkeys(adjustments, FIELDS)
+    fields = dict.fromkeys(
+        adjustments,
+        Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n"),
+    )
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
     feed: str = field(default="sip", metadata={"allowed": ("sip", "iex")})
     base_url: str = "https://data.alpaca.markets"
-
-    def key_headers(self) -> Mapping[str, str]:
-        return {"APCA-API-KEY-ID": self.api_key, "APCA-API-SECRET-KEY": self.api_secret}
 
     def request(self, query: Query) -> Request:
         return self._get(
@@ -89,7 +75,8 @@ class Alpaca(Provider):
         if problem and problem.kind is Kind.UNKNOWN_TICKER:
             return problem._replace(ticker=problem.said.rpartition(": ")[2])
         if problem and problem.kind is Kind.THROTTLED:
-            return problem._replace(wait=_until_reset(answer) or problem.wait)
+            reset = answer.seconds_until(answer.headers.get("X-RateLimit-Reset", ""))
+            return problem._replace(wait=reset or problem.wait)
         return problem
 
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
@@ -106,8 +93,8 @@ class Alpaca(Provider):
 
     def reference_request(self, ticker: str) -> Request:
         # Its list of assets is on another host, and lacks tickers that have bars. So a ticker that never had a bar is
-        # unknown. Without an end, the window reaches as far as the plan does.
-        window = {"start": FIRST_DAY, "feed": self.feed, "limit": "1"}
+        # unknown. No plan has bars before 2016. Without an end, the window reaches as far as the plan does.
+        window = {"start": "2016-01-01", "feed": self.feed, "limit": "1"}
         return self._get({"symbols": ticker, "timeframe": "1Day", **window})
 
     def is_listed(self, answer: Answer) -> bool:
@@ -115,12 +102,3 @@ class Alpaca(Provider):
 
     def _get(self, params: Mapping[str, str]) -> Request:
         return self.get(f"{self.base_url}/v2/stocks/bars", params)
-
-
-def _until_reset(answer: Answer) -> float | None:
-    """Seconds until the plan's next minute begins, by the vendor's clock; None when it does not say."""
-    try:
-        reset = int(answer.headers["X-RateLimit-Reset"])
-    except (KeyError, ValueError):
-        return None
-    return answer.seconds_until(reset)

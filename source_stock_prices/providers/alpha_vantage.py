@@ -1,8 +1,6 @@
 """Alpha Vantage. Reference: https://www.alphavantage.co/documentation/#daily"""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -79,6 +77,7 @@ class AlphaVantage(Provider):
     key_url = "https://www.alphavantage.co/support/#api-key"
     adjustments = (RAW, ALL)
     free_requests_per_minute = 60
+    key_in_params = {"apikey": "{api_key}"}
     rules = RULES
     error_keys = ("Error Message", "Information", "Note")
     fields = FIELDS
@@ -89,9 +88,6 @@ class AlphaVantage(Provider):
 
     def trades_in_new_york(self, ticker: str) -> bool:
         return len(ticker.partition(".")[2]) < 2  # TSCO.LON, but BRK.B
-
-    def key_params(self) -> Mapping[str, str]:
-        return {"apikey": self.api_key}
 
     def request(self, query: Query) -> Request:
         params = {

@@ -93,12 +93,16 @@ class Answer:
             return None
         return self.seconds_until(until)
 
-    def seconds_until(self, epoch: float) -> float | None:
-        """Seconds until a moment by the vendor's clock; None where that is past or the vendor does not say the time."""
+    def seconds_until(self, epoch: float | str) -> float | None:
+        """Seconds until a moment in epoch seconds, by the vendor's clock; None where it is past or one is not told."""
         now = self.sent_at
-        if now is None or now >= epoch:
+        try:
+            until = int(epoch)
+        except ValueError:
             return None
-        return epoch - now
+        if now is None or now >= until:
+            return None
+        return until - now
 
     def get(self, key: str) -> Any:
         """What the body has under a key; None where it is no JSON object or lacks the key."""

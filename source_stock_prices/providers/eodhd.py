@@ -1,7 +1,5 @@
 """EODHD. Reference: https://eodhd.com/financial-apis/api-for-historical-data-and-volumes"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,8 +31,6 @@ RULES = (
 ONE_LETTER_EXCHANGES = ("F", "T", "V")
 """Frankfurt, Tokyo and TSX Venture. Any other single letter after a dot is a share class."""
 
-FIELDS = Fields(adjusted_close="adjusted_close")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Eodhd(Provider):
@@ -50,9 +46,10 @@ class Eodhd(Provider):
     title = "EODHD"
     key_url = "https://eodhd.com/cp/settings"
     adjustments = (RAW, ALL)
+    key_in_params = {"api_token": "{api_key}"}
     rules = RULES
     error_keys = ("message", "error")
-    fields = dict.fromkeys(adjustments, FIELDS)
+    fields = dict.fromkeys(adjustments, Fields(adjusted_close="adjusted_close"))
 
     api_key: str = field(repr=False)
     exchange: str = "US"
@@ -67,17 +64,11 @@ class Eodhd(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return self.spelling(ticker).endswith(".US")
 
-    def key_params(self) -> Mapping[str, str]:
-        return {"api_token": self.api_key}
-
     def request(self, query: Query) -> Request:
         return self._get(query.ticker, {"from": str(query.start), "to": str(query.end)})
 
     def reference_request(self, ticker: str) -> Request:
         return self._get(ticker, {"period": "m"})
-
-    def is_listed(self, answer: Answer) -> bool:
-        return bool(answer.json)
 
     def has_rows(self, answer: Answer) -> bool:
         rows = answer.json

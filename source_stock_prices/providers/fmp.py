@@ -1,8 +1,5 @@
 """Financial Modeling Prep. Reference: https://site.financialmodelingprep.com/developer/docs/stable"""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from re import sub
@@ -13,7 +10,6 @@ from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, 
 
 # A burst and a spent daily quota get the same answer. This is said after some minutes of waiting.
 SPENT = "The daily quota may also be used up (250 requests on the free plan): it resets tomorrow."
-LATER_START = "Set a later start_date (the free plan covers 5 years)."
 OTHER_ENDPOINT = "Your plan may cover another adjustment, or other streams."
 
 RULES = (
@@ -27,7 +23,7 @@ RULES = (
     # current subscription please visit our subscription page to upgrade your plan at ...
     Rule(402, "value set for 'symbol'", Kind.TICKER_NOT_ENTITLED),
     # ... 'Special Endpoint : This value set for 'from' is not available under your current subscription ...
-    Rule(402, "value set for 'from'", Kind.NOT_ENTITLED, fix=LATER_START),
+    Rule(402, "value set for 'from'", Kind.NOT_ENTITLED, fix="Set a later start_date (the free plan covers 5 years)."),
     # ... 'Special Parameters : The values for 'limit' must be between 0 and 5 based on your current subscription. ...
     Rule(402, "premium query parameter", Kind.NOT_ENTITLED),
     # Plain text: Restricted Endpoint: This endpoint is not available under your current subscription please visit ...
@@ -61,6 +57,7 @@ class Fmp(Provider):
     title = "Financial Modeling Prep"
     key_url = "https://site.financialmodelingprep.com/developer/docs/dashboard"
     adjustments = (RAW, SPLITS, ALL)
+    key_in_headers = {"apikey": "{api_key}"}
     rules = RULES
     error_keys = ("Error Message", "error")
     fields = FIELDS
@@ -75,15 +72,14 @@ class Fmp(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return "." not in self.spelling(ticker)
 
-    def key_headers(self) -> Mapping[str, str]:
-        return {"apikey": self.api_key}
-
     def request(self, query: Query) -> Request:
-        window = {"from": str(query.start), "to": str(query.end)}
-        return self.get(
-            f"{self.base_url}/stable/historical-price-eod/{PATHS[query.adjustment]}",
-            {"symbol": self.spelling(query.ticker), **window},
-        )
+        path = f"/stable/historical-price-eod/{PATHS[query.adjustment]}"
+        params = {
+            "symbol": self.spelling(query.ticker),
+            "from": str(query.start),
+            "to": str(query.end),
+        }
+        return self.get(self.base_url + path, params)
 
     def next_request(self, answer: Answer) -> Request | None:
         if len(answer.json) < MOST_ROWS:
@@ -96,6 +92,3 @@ class Fmp(Provider):
 
     def reference_request(self, ticker: str) -> Request:
         return self.get(f"{self.base_url}/stable/profile", {"symbol": self.spelling(ticker)})
-
-    def is_listed(self, answer: Answer) -> bool:
-        return bool(answer.json)

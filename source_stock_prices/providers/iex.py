@@ -3,9 +3,6 @@
 Reference: https://github.com/dblock/iex-ruby-client (recordings of 2019 and 2020) and the rows of its last years.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -50,15 +47,13 @@ class Iex(Provider):
     title = "IEX Cloud compatible service"
     key_url = ""
     adjustments = (RAW, SPLITS, ALL)
+    key_in_params = {"token": "{api_key}"}
     rules = RULES
     fields = FIELDS
     ignores_window = True
 
     base_url: str
     api_key: str = field(repr=False)
-
-    def key_params(self) -> Mapping[str, str]:
-        return {"token": self.api_key}
 
     def request(self, query: Query) -> Request:
         days = (query.today - query.start).days

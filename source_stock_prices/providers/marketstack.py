@@ -1,10 +1,8 @@
 """Marketstack, version 2. Reference: https://marketstack.com/documentation_v2"""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +58,7 @@ class Marketstack(Provider):
     tickers_per_request = 100
     charges_by_ticker = True
     bars_per_request = ROWS
+    key_in_params = {"access_key": "{api_key}"}
     rules = RULES
     fields = FIELDS
 
@@ -71,9 +70,6 @@ class Marketstack(Provider):
 
     def trades_in_new_york(self, ticker: str) -> bool:
         return "." not in self.spelling(ticker)
-
-    def key_params(self) -> Mapping[str, str]:
-        return {"access_key": self.api_key}
 
     def request(self, query: Query) -> Request:
         window = {"date_from": str(query.start), "date_to": str(query.end)}

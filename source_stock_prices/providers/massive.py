@@ -1,8 +1,6 @@
 """Massive, formerly Polygon.io. Reference: https://massive.com/docs/rest/stocks/aggregates/custom-bars"""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import repeat
@@ -12,7 +10,6 @@ from source_stock_prices.providers.answer import Answer, new_york_day, numbers, 
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ANY, RAW, SPLITS, Bar, Kind, Query, Request, Rule
 
-LATER_START = "Set a later start_date (the free plan covers 2 years)."
 RULES = (
     # {"status":"ERROR","error":"Unknown API Key"} · {"status":"ERROR","error":"API Key was not provided"}
     Rule(401, "", Kind.BAD_CREDENTIALS),
@@ -20,7 +17,7 @@ RULES = (
     # All of status NOT_AUTHORIZED were also seen with HTTP 200.
     Rule(None, "before end of day", Kind.NOT_YET),
     # {"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe. Please upgrade ..."}
-    Rule(None, "timeframe", Kind.NOT_ENTITLED, fix=LATER_START),
+    Rule(None, "timeframe", Kind.NOT_ENTITLED, fix="Set a later start_date (the free plan covers 2 years)."),
     # {"status":"NOT_AUTHORIZED","message":"You are not entitled to this data. Please upgrade your plan at ..."}
     Rule(None, "not entitled", Kind.NOT_ENTITLED),
     # {"status":"NOT_FOUND","message":"Ticker not found."}, only from the ticker reference: bars of an unknown
@@ -46,14 +43,12 @@ class Massive(Provider):
     adjustments = (RAW, SPLITS)
     free_requests_per_minute = 5
     whole_market_by_date = True
+    key_in_headers = {"Authorization": "Bearer {api_key}"}
     rules = RULES
     error_keys = ("error", "message")
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.massive.com"
-
-    def key_headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.api_key}"}
 
     def request(self, query: Query) -> Request:
         adjusted = "true" if query.adjustment == SPLITS else "false"

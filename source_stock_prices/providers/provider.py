@@ -38,6 +38,12 @@ class Provider(ABC):
     whole_market_by_date: ClassVar[bool] = False
     """Whether one request has every ticker's bar of a day."""
 
+    key_in_headers: ClassVar[Mapping[str, str]] = {}
+    """The headers that carry the key, with the names of the settings in braces."""
+
+    key_in_params: ClassVar[Mapping[str, str]] = {}
+    """The parameters that carry the key, of a vendor that takes it only in the query; likewise."""
+
     rules: ClassVar[tuple[Rule, ...]] = ()
     """The vendor's error table: the first rule that fits counts, so the exact ones stand before the vague."""
 
@@ -76,12 +82,16 @@ class Provider(ABC):
         return Request(url, {**(params or {}), **self.key_params()}, self.key_headers())
 
     def key_headers(self) -> Mapping[str, str]:
-        """The headers that carry the key, of a vendor that takes it there."""
-        return {}
+        """The headers that carry the key."""
+        return self._with_settings(self.key_in_headers)
 
     def key_params(self) -> Mapping[str, str]:
-        """The parameters that carry the key, of a vendor that takes it only in the query."""
-        return {}
+        """The parameters that carry the key."""
+        return self._with_settings(self.key_in_params)
+
+    def _with_settings(self, texts: Mapping[str, str]) -> Mapping[str, str]:
+        settings = vars(self)
+        return {name: text.format(**settings) for name, text in texts.items()}
 
     def spelling(self, ticker: str) -> str:
         """The vendor's spelling of a ticker."""
@@ -151,8 +161,8 @@ class Provider(ABC):
         return ()
 
     def is_listed(self, answer: Answer) -> bool:
-        """Whether an answer to `reference_request` has the ticker."""
-        return True
+        """Whether an answer to `reference_request` has the ticker. An empty object or list does not."""
+        return bool(answer.json)
 
     # Facts that depend on the ticker, and the vendor without a network
 

@@ -3,8 +3,6 @@
 It responds like a vendor over HTTP, so that what is tried is what is used: only the wire is missing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO

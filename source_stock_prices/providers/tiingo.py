@@ -1,8 +1,5 @@
 """Tiingo. Reference: https://www.tiingo.com/documentation/end-of-day"""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from source_stock_prices.providers.answer import Answer
@@ -45,6 +42,7 @@ class Tiingo(Provider):
     title = "Tiingo"
     key_url = "https://www.tiingo.com/account/api/token"
     adjustments = (RAW, ALL)
+    key_in_headers = {"Authorization": "Token {api_key}"}
     rules = RULES
     error_keys = ("detail",)
     fields = FIELDS
@@ -54,9 +52,6 @@ class Tiingo(Provider):
 
     def spelling(self, ticker: str) -> str:
         return ticker.replace(".", "-")  # BRK.B is BRK-B
-
-    def key_headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Token {self.api_key}"}
 
     def request(self, query: Query) -> Request:
         window = {"startDate": str(query.start), "endDate": str(query.end), "format": "json"}

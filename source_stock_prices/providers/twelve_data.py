@@ -1,7 +1,5 @@
 """Twelve Data. Reference: https://twelvedata.com/docs#time-series"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,6 +53,7 @@ class TwelveData(Provider):
     free_requests_per_minute = 8
     tickers_per_request = 8  # the free plan's credits a minute: a larger batch would fail as a whole
     charges_by_ticker = True
+    key_in_headers = {"Authorization": "apikey {api_key}"}
     rules = RULES
     error_keys = ("message",)
     date_field = "datetime"
@@ -67,9 +66,6 @@ class TwelveData(Provider):
 
     def trades_in_new_york(self, ticker: str) -> bool:
         return not (self.exchange or self.country or ":" in ticker or "/" in ticker)
-
-    def key_headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"apikey {self.api_key}"}
 
     def request(self, query: Query) -> Request:
         return self._get(
