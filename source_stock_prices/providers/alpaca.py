@@ -9,6 +9,8 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Problem, Query, Request, Rule
 
 ADJUSTMENTS = {RAW: "raw", SPLITS: "split", ALL: "all"}
+FIELDS = Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n")
+
 PAIR = "Check api_secret too: both are issued as a pair, and reissued when a paper account is reset."
 SPELLING = "Alpaca writes tickers in capital letters, with a dot before the share class: BRK.B."
 RULES = (
@@ -41,10 +43,7 @@ class Alpaca(Provider):
     rules = RULES
     error_keys = ("message",)
     date_field = "t"  # 2024-01-02T05:00:00Z: midnight in New York, on the same day
-    fields = dict.fromkeys(
-        adjustments,
-        Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n"),
-    )
+    fields = dict.fromkeys(adjustments, FIELDS)
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)

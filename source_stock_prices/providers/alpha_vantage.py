@@ -7,7 +7,16 @@ from typing import Any
 
 from source_stock_prices.providers.answer import Answer, number
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, Bar, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    Bar,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Rule,
+)
 
 LAST_100_ONLY = (
     "A free key covers the last 100 sessions: set start_date within the last 19 weeks,"
@@ -32,12 +41,27 @@ RULES = (
     Rule(None, "per minute", Kind.THROTTLED, wait=60),
     # {"Information":"We have detected your API key as <the key> and our standard API rate limit is 25 requests per
     # day. Please subscribe to any of the premium plans at ... to instantly remove all daily rate limits."}
-    Rule(None, "requests per day", Kind.QUOTA_SPENT, fix="The request quota resets tomorrow."),
+    Rule(
+        None,
+        "requests per day",
+        Kind.QUOTA_SPENT,
+        fix="The request quota resets tomorrow.",
+    ),
     # {"Information":"... The outputsize=full parameter value is a premium feature for the TIME_SERIES_DAILY endpoint.
     # You may subscribe to any of the premium plans at ... to instantly unlock all premium features"}
-    Rule(None, "outputsize=full", Kind.NOT_ENTITLED, fix=LAST_100_ONLY),
+    Rule(
+        None,
+        "outputsize=full",
+        Kind.NOT_ENTITLED,
+        fix=LAST_100_ONLY,
+    ),
     # {"Information":"Thank you for using Alpha Vantage! This is a premium endpoint. You may subscribe ..."}
-    Rule(None, "premium endpoint", Kind.NOT_ENTITLED, fix="A free key covers raw prices only: set adjustment to raw."),
+    Rule(
+        None,
+        "premium endpoint",
+        Kind.NOT_ENTITLED,
+        fix="A free key covers raw prices only: set adjustment to raw.",
+    ),
 )
 
 SERIES = "Time Series (Daily)"
@@ -113,7 +137,9 @@ class AlphaVantage(Provider):
 
     def bar(self, row: Any, query: Query) -> Bar | None:
         bar = super().bar(row, query)
-        return _adjusted(bar) if bar and query.adjustment == ALL else bar
+        if bar is None or query.adjustment == RAW:
+            return bar
+        return _adjusted(bar)
 
     def notice(self, answer: Answer, query: Query) -> str:
         days = answer.json.get(SERIES, ())  # splits and dividends are not cut

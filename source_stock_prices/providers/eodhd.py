@@ -6,7 +6,16 @@ from typing import Any
 
 from source_stock_prices.providers.answer import Answer, number, text_at
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, Bar, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    Bar,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Rule,
+)
 
 MIDNIGHT = "The request quota resets at midnight GMT."
 LAST_YEAR_ONLY = "The free plan covers only the last year, which has no bar in the requested window: set later dates."
@@ -15,17 +24,37 @@ RULES = (
     # Unauthenticated
     Rule(401, "", Kind.BAD_CREDENTIALS),
     # You exceeded your daily API requests limit.  Please contact support@eodhistoricaldata.com, by some with 429
-    Rule(402, "", Kind.QUOTA_SPENT, fix=MIDNIGHT),
-    Rule(429, "daily API requests", Kind.QUOTA_SPENT, fix=MIDNIGHT),
+    Rule(
+        402,
+        "",
+        Kind.QUOTA_SPENT,
+        fix=MIDNIGHT,
+    ),
+    Rule(
+        429,
+        "daily API requests",
+        Kind.QUOTA_SPENT,
+        fix=MIDNIGHT,
+    ),
     Rule(429, "", Kind.THROTTLED, wait=60),
     # Ticker Not Found.
     Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),
     # Only EOD data allowed for free users · Bulk requests are prohibited for free users. Please, contact our ...
     Rule(None, "free users", Kind.NOT_ENTITLED),
     # Forbidden
-    Rule(403, "forbidden", Kind.TICKER_NOT_ENTITLED, fix="The demo key covers only a few tickers."),
+    Rule(
+        403,
+        "forbidden",
+        Kind.TICKER_NOT_ENTITLED,
+        fix="The demo key covers only a few tickers.",
+    ),
     # [{"warning":"Data is limited by one year as you have free subscription"}], without a bar beside it
-    Rule(200, "limited by one year", Kind.TICKER_NOT_ENTITLED, fix=LAST_YEAR_ONLY),
+    Rule(
+        200,
+        "limited by one year",
+        Kind.TICKER_NOT_ENTITLED,
+        fix=LAST_YEAR_ONLY,
+    ),
 )
 
 ONE_LETTER_EXCHANGES = ("F", "T", "V")
@@ -65,14 +94,20 @@ class Eodhd(Provider):
         return self.spelling(ticker).endswith(".US")
 
     def request(self, query: Query) -> Request:
-        return self._get(query.ticker, {"from": str(query.start), "to": str(query.end)})
+        window = {
+            "from": str(query.start),
+            "to": str(query.end),
+        }
+        return self._get(query.ticker, window)
 
     def reference_request(self, ticker: str) -> Request:
         return self._get(ticker, {"period": "m"})
 
     def has_rows(self, answer: Answer) -> bool:
         rows = answer.json
-        return isinstance(rows, list) and (not rows or not all(_only_warns(row) for row in rows))
+        if not isinstance(rows, list):
+            return False
+        return not rows or not all(_only_warns(row) for row in rows)
 
     def words(self, answer: Answer) -> str | None:
         if answer.text.lstrip().startswith("<"):
@@ -85,7 +120,9 @@ class Eodhd(Provider):
         if _only_warns(row):
             return None
         bar = super().bar(row, query)
-        return _adjusted(bar) if bar and query.adjustment == ALL else bar
+        if bar is None or query.adjustment == RAW:
+            return bar
+        return _adjusted(bar)
 
     def notice(self, answer: Answer, query: Query) -> str:
         # The free plan cuts a window to the last year and says so in every row, in the last one, or in one of its own.

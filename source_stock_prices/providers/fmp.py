@@ -41,7 +41,12 @@ MOST_ROWS = 5000
 
 # Raw and fully adjusted prices come under the same names. Its `vwap` is left out: it is just the mean of open,
 # high, low and close.
-ADJ = Fields(open="adjOpen", high="adjHigh", low="adjLow", close="adjClose")
+ADJ = Fields(
+    open="adjOpen",
+    high="adjHigh",
+    low="adjLow",
+    close="adjClose",
+)
 FIELDS = {
     RAW: ADJ,
     SPLITS: Fields(),

@@ -33,9 +33,23 @@ PRICE = "adjusted close"
 """A key of our own: some rows lack `fclose`."""
 
 FIELDS = {
-    RAW: Fields("uclose", "uopen", "uhigh", "ulow", "uvolume", adjusted_close=PRICE),
+    RAW: Fields(
+        close="uclose",
+        open="uopen",
+        high="uhigh",
+        low="ulow",
+        volume="uvolume",
+        adjusted_close=PRICE,
+    ),
     SPLITS: Fields(adjusted_close=PRICE),
-    ALL: Fields("fclose", "fopen", "fhigh", "flow", "fvolume", adjusted_close=PRICE),
+    ALL: Fields(
+        close="fclose",
+        open="fopen",
+        high="fhigh",
+        low="flow",
+        volume="fvolume",
+        adjusted_close=PRICE,
+    ),
 }
 
 
@@ -72,5 +86,7 @@ class Iex(Provider):
 
 
 def _day(label: str | int) -> date:
+    if isinstance(label, str):
+        return calendar_day(label)
     # Midnight UTC is the evening before in New York: half a day later names the same day in both.
-    return calendar_day(label) if isinstance(label, str) else new_york_day(label + 43_200_000)
+    return new_york_day(label + 43_200_000)

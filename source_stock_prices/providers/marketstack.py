@@ -8,7 +8,15 @@ from typing import Any
 
 from source_stock_prices.providers.answer import Answer, text_at
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Rule,
+)
 
 NEXT_MONTH = "The request quota resets next month."
 VERSION_2 = "Every plan includes HTTPS in version 2: set base_url to https://api.marketstack.com/v2."
@@ -20,10 +28,25 @@ RULES = (
     # Answered to some spellings of an exchange, such as .XTKS for Tokyo's .T
     Rule(None, "data_not_available", Kind.UNKNOWN_TICKER),
     Rule(None, "rate_limit_reached", Kind.THROTTLED, wait=1),  # 5 a second
-    Rule(None, "usage_limit_reached", Kind.QUOTA_SPENT, fix=NEXT_MONTH),
+    Rule(
+        None,
+        "usage_limit_reached",
+        Kind.QUOTA_SPENT,
+        fix=NEXT_MONTH,
+    ),
     # The given user account has reached its monthly allowed request volume.
-    Rule(None, "too_many_requests", Kind.QUOTA_SPENT, fix=NEXT_MONTH),
-    Rule(None, "https_access_restricted", Kind.NOT_ENTITLED, fix=VERSION_2),
+    Rule(
+        None,
+        "too_many_requests",
+        Kind.QUOTA_SPENT,
+        fix=NEXT_MONTH,
+    ),
+    Rule(
+        None,
+        "https_access_restricted",
+        Kind.NOT_ENTITLED,
+        fix=VERSION_2,
+    ),
     Rule(None, "function_access_restricted", Kind.NOT_ENTITLED),
 )
 
@@ -33,7 +56,11 @@ CLASS = re.compile(r"\.(?=[A-EG-KM-SUW-Z]$)")
 ROWS = 1000
 """The most rows of one answer."""
 
-AS_TRADED = Fields(adjusted_close="adj_close", dividend="dividend", split_factor="split_factor")
+AS_TRADED = Fields(
+    adjusted_close="adj_close",
+    dividend="dividend",
+    split_factor="split_factor",
+)
 ADJUSTED = AS_TRADED._replace(
     open="adj_open",
     high="adj_high",
@@ -72,11 +99,16 @@ class Marketstack(Provider):
         return "." not in self.spelling(ticker)
 
     def request(self, query: Query) -> Request:
-        window = {"date_from": str(query.start), "date_to": str(query.end)}
-        return self._get(query.tickers, {**window, "limit": str(ROWS)})
+        params = {
+            "date_from": str(query.start),
+            "date_to": str(query.end),
+            "limit": str(ROWS),
+        }
+        return self._get(query.tickers, params)
 
     def next_request(self, answer: Answer) -> Request | None:
-        page, count = answer.json["pagination"], len(answer.json["data"])
+        page = answer.json["pagination"]
+        count = len(answer.json["data"])
         seen = int(answer.params.get("offset", "0")) + count
         # A total of 0 beside rows was seen: then a full page is followed by another.
         if seen == page["total"] or (seen > page["total"] and count < page["limit"]):
@@ -96,11 +128,12 @@ class Marketstack(Provider):
 
     def words(self, answer: Answer) -> str | None:
         error = answer.get("error")
-        code, message = text_at(error, "code"), text_at(error, "message")
+        code = text_at(error, "code")
         if not code:
             return None
-        # What is wrong with a request is only in the context.
-        return answer.text if "context" in error else f"{code}: {message}"
+        if "context" in error:
+            return answer.text  # what is wrong with a request is only in there
+        return f"{code}: {text_at(error, 'message')}"
 
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
         tickers = self._by_symbol(query.tickers)
@@ -122,4 +155,9 @@ class Marketstack(Provider):
             symbol = self.spelling(ticker)
             for name in {symbol, symbol.partition(".")[0]}:
                 found[name].append(ticker)
-        return {name: alike for name, alike in found.items() if len({self.spelling(each) for each in alike}) == 1}
+        unambiguous = {}
+        for name, alike in found.items():
+            listings = {self.spelling(ticker) for ticker in alike}
+            if len(listings) == 1:
+                unambiguous[name] = alike
+        return unambiguous

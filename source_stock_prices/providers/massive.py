@@ -53,15 +53,11 @@ class Massive(Provider):
     def request(self, query: Query) -> Request:
         adjusted = "true" if query.adjustment == SPLITS else "false"
         if _is_by_date(query):
-            return self.get(
-                f"{self.base_url}/v2/aggs/grouped/locale/us/market/stocks/{query.start}",
-                {"adjusted": adjusted, "include_otc": "true"},
-            )
+            url = f"{self.base_url}/v2/aggs/grouped/locale/us/market/stocks/{query.start}"
+            return self.get(url, {"adjusted": adjusted, "include_otc": "true"})
         ticker = self.in_path(query.ticker)  # case matters: KIMpL is a preferred share
-        return self.get(
-            f"{self.base_url}/v2/aggs/ticker/{ticker}/range/1/day/{query.start}/{query.end}",
-            {"adjusted": adjusted, "sort": "asc", "limit": "50000"},
-        )
+        url = f"{self.base_url}/v2/aggs/ticker/{ticker}/range/1/day/{query.start}/{query.end}"
+        return self.get(url, {"adjusted": adjusted, "sort": "asc", "limit": "50000"})
 
     def next_request(self, answer: Answer) -> Request | None:
         # The link has the host of the official API and no key, whatever host was asked.
@@ -96,8 +92,7 @@ class Massive(Provider):
         return zip(repeat(ticker), rows)
 
     def bar(self, row: Any, query: Query) -> Bar | None:
-        # Spelled out: an answer can have the whole market.
-        ticker, row = row
+        ticker, row = row  # spelled out, because an answer can have the whole market
         opened, high, low, close, volume, vwap, count = numbers(
             row["o"], row["h"], row["l"], row["c"], row["v"], row.get("vw"), row.get("n")
         )

@@ -14,8 +14,21 @@ from urllib.parse import quote, urlsplit
 
 from requests import Response
 
-from source_stock_prices.providers.answer import Answer, calendar_day, numbers, trim
-from source_stock_prices.providers.terms import Bar, Fields, Kind, Problem, Query, Request, Rule
+from source_stock_prices.providers.answer import (
+    Answer,
+    calendar_day,
+    numbers,
+    trim,
+)
+from source_stock_prices.providers.terms import (
+    Bar,
+    Fields,
+    Kind,
+    Problem,
+    Query,
+    Request,
+    Rule,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +92,11 @@ class Provider(ABC):
 
     def get(self, url: str, params: Mapping[str, str] | None = None) -> Request:
         """A request with the key."""
-        return Request(url, {**(params or {}), **self.key_params()}, self.key_headers())
+        return Request(
+            url,
+            {**(params or {}), **self.key_params()},
+            self.key_headers(),
+        )
 
     def key_headers(self) -> Mapping[str, str]:
         """The headers that carry the key."""
@@ -91,7 +108,10 @@ class Provider(ABC):
 
     def _with_settings(self, texts: Mapping[str, str]) -> Mapping[str, str]:
         settings = vars(self)
-        return {name: text.format(**settings) for name, text in texts.items()}
+        filled = {}
+        for name, text in texts.items():
+            filled[name] = text.format(**settings)
+        return filled
 
     def spelling(self, ticker: str) -> str:
         """The vendor's spelling of a ticker."""
@@ -144,7 +164,10 @@ class Provider(ABC):
 
     def bar(self, row: Any, query: Query) -> Bar | None:
         """A row as a bar; None for one that is no bar of the query's. Raises as `parse` does."""
-        ticker, row = row if isinstance(row, tuple) else (query.ticker, row)
+        if isinstance(row, tuple):
+            ticker, row = row
+        else:
+            ticker = query.ticker
         day = calendar_day(row[self.date_field])
         if self.ignores_window and not query.start <= day <= query.end:
             return None
@@ -179,13 +202,21 @@ def classify(answer: Answer, said: str, rules: Iterable[Rule]) -> Problem:
     """The problem of an answer that is not the expected container: the first rule that fits, else by status alone."""
     rule = _rule_for(answer.status, said, rules)
     if 300 <= answer.status < 400 and not said:
-        said = f"a redirect to {urlsplit(answer.headers.get('Location', '')).netloc}"
-    return Problem(rule.kind, trim(said, 2000), _wait(answer, rule), rule.fix)
+        place = urlsplit(answer.headers.get("Location", ""))
+        said = f"a redirect to {place.netloc}"
+    return Problem(
+        rule.kind,
+        trim(said, 2000),
+        _wait(answer, rule),
+        rule.fix,
+    )
 
 
 def _rule_for(status: int, said: str, rules: Iterable[Rule]) -> Rule:
+    said = said.lower()
     for rule in rules:
-        if rule.status in (None, status) and rule.phrase.lower() in said.lower():
+        status_fits = rule.status in (None, status)
+        if status_fits and rule.phrase.lower() in said:
             return rule
     return Rule(status, "", _kind_of_status(status))
 
@@ -193,7 +224,8 @@ def _rule_for(status: int, said: str, rules: Iterable[Rule]) -> Rule:
 def _wait(answer: Answer, rule: Rule) -> float | None:
     wait = answer.retry_after or rule.wait
     if wait is None and rule.period:
-        wait = rule.period - (answer.sent_at or 0) % rule.period
+        elapsed = (answer.sent_at or 0) % rule.period
+        return rule.period - elapsed
     return wait
 
 

@@ -14,7 +14,16 @@ import requests
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    SPLITS,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Rule,
+)
 
 FIELDS = Fields(
     vwap="vwap",

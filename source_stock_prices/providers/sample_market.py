@@ -50,23 +50,30 @@ def sessions() -> tuple[date, ...]:
 
 def history(ticker: str, until: date) -> tuple[Trade, ...]:
     """A ticker's trades from its listing to a date, inclusive. A longer history begins with the shorter one."""
-    walked = _walk(ticker, until.year) if is_listed(ticker) else ()
-    return walked[: bisect_right(walked, until, key=lambda trade: trade.date)]
+    if not is_listed(ticker):
+        return ()
+    walked = _walk(ticker, until.year)
+    count = bisect_right(walked, until, key=lambda trade: trade.date)
+    return walked[:count]
 
 
 @lru_cache(maxsize=16)
 def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
     random = Random(zlib.crc32(ticker.encode()))
     price = exp(random.uniform(2.5, 5.0))
-    drift, swing = random.uniform(0.0002, 0.0007), random.uniform(0.008, 0.022)
+    drift = random.uniform(0.0002, 0.0007)
+    swing = random.uniform(0.008, 0.022)
     turnover = exp(random.uniform(13.0, 17.5))
     payout = random.choice((0.0, 0.002, 0.004, 0.006))
     quarter = random.randrange(63)
+    count = bisect_right(sessions(), date(last_year, 12, 31))
     trades: list[Trade] = []
-    for n, day in enumerate(sessions()[: bisect_right(sessions(), date(last_year, 12, 31))]):
-        split = 4.0 if price > 600 else 0.1 if price < 4 else 1.0
+    for n, day in enumerate(sessions()[:count]):
+        split = _split(price)
         price /= split
-        dividend = round(price * payout, 2) if n % 63 == quarter else 0.0
+        dividend = 0.0
+        if n % 63 == quarter:
+            dividend = round(price * payout, 2)
         opened = price * exp(random.gauss(0, swing / 3))
         closed = price * exp(random.gauss(drift, swing))
         high = max(opened, closed) * exp(abs(random.gauss(0, swing / 3)))
@@ -91,10 +98,19 @@ def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
     return tuple(trades)
 
 
+def _split(price: float) -> float:
+    if price > 600:
+        return 4.0
+    if price < 4:
+        return 0.1
+    return 1.0
+
+
 def trades(ticker: str, start: date, end: date) -> tuple[Trade, ...]:
     """A ticker's trades in a window whose ends are inclusive, as traded."""
     known = history(ticker, end)
-    return known[bisect_left(known, start, key=lambda trade: trade.date) :]
+    first = bisect_left(known, start, key=lambda trade: trade.date)
+    return known[first:]
 
 
 def price_factors(ticker: str, as_of: date, *, dividends: bool) -> dict[date, float]:
@@ -133,8 +149,13 @@ def adjusted_trades(ticker: str, start: date, end: date, adjustment: str, as_of:
     if adjustment == "raw":
         return list(window)
     splits = price_factors(ticker, as_of, dividends=False)
-    factors = splits if adjustment == "splits" else price_factors(ticker, as_of, dividends=True)
-    return [adjusted(trade, factors[trade.date], splits[trade.date]) for trade in window]
+    factors = splits
+    if adjustment == "all":
+        factors = price_factors(ticker, as_of, dividends=True)
+    comparable = []
+    for trade in window:
+        comparable.append(adjusted(trade, factors[trade.date], splits[trade.date]))
+    return comparable
 
 
 def answer(kind: str, ticker: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
@@ -145,18 +166,32 @@ def answer(kind: str, ticker: str, params: Mapping[str, str]) -> tuple[int, Mapp
 
 
 def _bars(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
-    start, end = date.fromisoformat(params["from"]), date.fromisoformat(params["to"])
+    start = date.fromisoformat(params["from"])
+    end = date.fromisoformat(params["to"])
+    asked = adjusted_trades(ticker, start, end, params["adjustment"], as_of=end)
     fully = adjusted_trades(ticker, start, end, adjustment="all", as_of=end)
-    window = adjusted_trades(ticker, start, end, params["adjustment"], as_of=end)
-    return [{**trade._asdict(), "adjusted_close": same.close} for trade, same in zip(window, fully, strict=True)]
+    bars = []
+    for trade, same in zip(asked, fully, strict=True):
+        bar = trade._asdict()
+        bar["adjusted_close"] = same.close
+        bars.append(bar)
+    return bars
 
 
 def _splits(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [{"date": trade.date, "ratio": trade.split} for trade in _window(ticker, params) if trade.split != 1]
+    splits = []
+    for trade in _window(ticker, params):
+        if trade.split != 1:
+            splits.append({"date": trade.date, "ratio": trade.split})
+    return splits
 
 
 def _dividends(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [{"date": trade.date, "amount": trade.dividend} for trade in _window(ticker, params) if trade.dividend]
+    dividends = []
+    for trade in _window(ticker, params):
+        if trade.dividend:
+            dividends.append({"date": trade.date, "amount": trade.dividend})
+    return dividends
 
 
 def _tickers(ticker: str, _: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -164,7 +199,9 @@ def _tickers(ticker: str, _: Mapping[str, str]) -> list[dict[str, Any]]:
 
 
 def _window(ticker: str, params: Mapping[str, str]) -> tuple[Trade, ...]:
-    return trades(ticker, date.fromisoformat(params["from"]), date.fromisoformat(params["to"]))
+    start = date.fromisoformat(params["from"])
+    end = date.fromisoformat(params["to"])
+    return trades(ticker, start, end)
 
 
 ANSWERS = {

@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Rule,
+)
 
 RULES = (
     # {"detail":"Please supply a token"}, with 403 · {"detail":"Invalid token."}
@@ -14,8 +22,18 @@ RULES = (
     Rule(None, "hourly request allocation", Kind.THROTTLED, period=3600),
     # ... "your daily request allocation" · 200 and plain text: "You have run over your 500 symbol look up for this
     # month. Please upgrade at ..."
-    Rule(None, "daily request allocation", Kind.QUOTA_SPENT, fix="The request quota resets tomorrow."),
-    Rule(None, "symbol look up", Kind.QUOTA_SPENT, fix="The quota of different tickers resets next month."),
+    Rule(
+        None,
+        "daily request allocation",
+        Kind.QUOTA_SPENT,
+        fix="The request quota resets tomorrow.",
+    ),
+    Rule(
+        None,
+        "symbol look up",
+        Kind.QUOTA_SPENT,
+        fix="The quota of different tickers resets next month.",
+    ),
     Rule(None, "run over", Kind.QUOTA_SPENT),
     # {"detail":"Error: Ticker 'ZZZZ' not found"} · {"detail":"Not found."}
     Rule(404, "not found", Kind.UNKNOWN_TICKER),
@@ -23,7 +41,11 @@ RULES = (
     Rule(403, "permission", Kind.NOT_ENTITLED),
 )
 
-AS_TRADED = Fields(adjusted_close="adjClose", dividend="divCash", split_factor="splitFactor")
+AS_TRADED = Fields(
+    adjusted_close="adjClose",
+    dividend="divCash",
+    split_factor="splitFactor",
+)
 ADJUSTED = AS_TRADED._replace(
     open="adjOpen",
     high="adjHigh",

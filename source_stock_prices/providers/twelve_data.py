@@ -7,7 +7,17 @@ from typing import Any
 
 from source_stock_prices.providers.answer import Answer, text_at
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Problem, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    SPLITS,
+    Fields,
+    Kind,
+    Problem,
+    Query,
+    Request,
+    Rule,
+)
 
 OTHER_LISTING = "If exchange or country is set, the ticker must be listed there."
 # Each body is {"code":...,"message":"...","status":"error"}. A rule's status is that code: HTTP may say 200 to any.
@@ -15,7 +25,12 @@ RULES = (
     # **apikey** parameter is incorrect or not specified. You can get your free API key instantly following ...
     Rule(401, "", Kind.BAD_CREDENTIALS),
     # You have run out of API credits for the day. 801 API credits were used, with the current limit being 800. ...
-    Rule(429, "for the day", Kind.QUOTA_SPENT, fix="The credits reset tomorrow."),
+    Rule(
+        429,
+        "for the day",
+        Kind.QUOTA_SPENT,
+        fix="The credits reset tomorrow.",
+    ),
     # You have run out of API credits for the current minute. 9 API credits were used, with the current limit ...
     Rule(429, "", Kind.THROTTLED, period=60),
     # This symbol is available starting with the Grow or Venture plan. Consider upgrading now at ..., with 404
@@ -24,7 +39,12 @@ RULES = (
     Rule(403, "is available", Kind.NOT_ENTITLED),
     # **symbol** or **figi** parameter is missing or invalid. Please provide a valid symbol according to ..., with 404
     # · **symbol** not found: ZZZZ. Please specify it correctly according to API Documentation., with 400
-    Rule(None, "**symbol**", Kind.UNKNOWN_TICKER, fix=OTHER_LISTING),
+    Rule(
+        None,
+        "**symbol**",
+        Kind.UNKNOWN_TICKER,
+        fix=OTHER_LISTING,
+    ),
     Rule(404, "data not found", Kind.UNKNOWN_TICKER),
 )
 
@@ -88,10 +108,17 @@ class TwelveData(Provider):
         if not oldest:
             return None
         # One date for all of them: of a ticker that is further back already, some rows come again.
-        return self._get({**answer.params, "symbol": ",".join(oldest), "end_date": max(oldest.values())})
+        return self._get(
+            {
+                **answer.params,
+                "symbol": ",".join(oldest),
+                "end_date": max(oldest.values()),
+            }
+        )
 
     def reference_request(self, ticker: str) -> Request:
-        return self._get({"symbol": ticker, "outputsize": "1"})  # the latest bar, however old
+        latest_bar = {"symbol": ticker, "outputsize": "1"}  # however old
+        return self._get(latest_bar)
 
     def has_rows(self, answer: Answer) -> bool:
         return answer.text_at("status") == "ok"
@@ -105,8 +132,12 @@ class TwelveData(Provider):
         return None
 
     def refused(self, answer: Answer, query: Query) -> Mapping[str, Problem]:
-        problems = {ticker: self._problem(part) for ticker, part in _parts(answer).items()}
-        return {ticker: problem for ticker, problem in problems.items() if problem}
+        refused = {}
+        for ticker, part in _parts(answer).items():
+            problem = self._problem(part)
+            if problem:
+                refused[ticker] = problem
+        return refused
 
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
         for ticker, part in _parts(answer).items():
@@ -119,25 +150,38 @@ class TwelveData(Provider):
         return super().problem(part)
 
     def _get(self, params: Mapping[str, str]) -> Request:
-        listing = {key: value for key, value in (("exchange", self.exchange), ("country", self.country)) if value}
-        return self.get(f"{self.base_url}/time_series", {"interval": "1day", **params, **listing})
+        params = {"interval": "1day", **params}
+        if self.exchange:
+            params["exchange"] = self.exchange
+        if self.country:
+            params["country"] = self.country
+        return self.get(f"{self.base_url}/time_series", params)
 
 
 def _parts(answer: Answer) -> Mapping[str, Answer]:
     """The part of each ticker; the whole answer where it is about one, or where a batch is refused as a whole."""
-    tickers = answer.params["symbol"]
-    if "," in tickers and isinstance(answer.json, dict) and answer.text_at("status") != "error":
-        bodies = {ticker: answer.json.get(ticker) for ticker in tickers.split(",")}
-    else:
-        bodies = {tickers: answer.json}
-    return {ticker: answer.part(body, _status(body, answer.status)) for ticker, body in bodies.items()}
+    symbol = answer.params["symbol"]
+    tickers = symbol.split(",")
+    if len(tickers) == 1 or not isinstance(answer.json, dict) or answer.text_at("status") == "error":
+        return {symbol: _part(answer, answer.json)}
+    parts = {}
+    for ticker in tickers:
+        parts[ticker] = _part(answer, answer.json.get(ticker))
+    return parts
 
 
-def _status(body: Any, status: int) -> int:
-    """The status that a refusal states, else that of the answer."""
-    code = body["code"] if text_at(body, "status") == "error" and "code" in body else None
-    return code if type(code) is int else status
+def _part(answer: Answer, body: Any) -> Answer:
+    """A part with the status that a refusal states, else that of the answer."""
+    status = answer.status
+    if text_at(body, "status") == "error":
+        code = body.get("code")
+        if type(code) is int:
+            status = code
+    return answer.part(body, status)
 
 
 def _rows(part: Answer) -> list[Any]:
-    return part.json["values"] if part.json["status"] == "ok" else []
+    if part.json["status"] != "ok":
+        return []
+    rows: list[Any] = part.json["values"]
+    return rows
