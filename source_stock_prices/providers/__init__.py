@@ -14,7 +14,18 @@ from source_stock_prices.providers.twelve_data import TwelveData
 
 PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
-    for provider in (Massive, Tiingo, Alpaca, TwelveData, Eodhd, AlphaVantage, Fmp, Marketstack, Iex, Sample)
+    for provider in (
+        Massive,
+        Tiingo,
+        Alpaca,
+        TwelveData,
+        Eodhd,
+        AlphaVantage,
+        Fmp,
+        Marketstack,
+        Iex,
+        Sample,
+    )
 }
 
 ALIASES = {alias: provider.name for provider in PROVIDERS.values() for alias in provider.aliases}

@@ -10,7 +10,6 @@ from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, 
 
 ADJUSTMENTS = {RAW: "raw", SPLITS: "split", ALL: "all"}
 FIELDS = Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n")
-
 PAIR = "Check api_secret too: both are issued as a pair, and reissued when a paper account is reset."
 SPELLING = "Alpaca writes tickers in capital letters, with a dot before the share class: BRK.B."
 RULES = (
@@ -51,19 +50,18 @@ class Alpaca(Provider):
     base_url: str = "https://data.alpaca.markets"
 
     def request(self, query: Query) -> Request:
-        return self._get(
-            {
-                "symbols": ",".join(query.tickers),
-                "timeframe": "1Day",
-                "start": str(query.start),
-                # The last day's bar is timed 04:00 or 05:00 UTC. Just a date can mean the end of that day, which the
-                # free plan refuses until 15 minutes after it.
-                "end": f"{query.end}T05:00:00Z",
-                "adjustment": ADJUSTMENTS[query.adjustment],
-                "feed": self.feed,
-                "limit": "10000",
-            }
-        )
+        params = {
+            "symbols": ",".join(query.tickers),
+            "timeframe": "1Day",
+            "start": str(query.start),
+            # The last day's bar is timed 04:00 or 05:00 UTC. Just a date can mean the end of that day, which the free
+            # plan refuses until 15 minutes after it.
+            "end": f"{query.end}T05:00:00Z",
+            "adjustment": ADJUSTMENTS[query.adjustment],
+            "feed": self.feed,
+            "limit": "10000",
+        }
+        return self._get(params)
 
     def has_rows(self, answer: Answer) -> bool:
         containers = answer.get("bars"), answer.get("corporate_actions")

@@ -64,6 +64,10 @@ RULES = (
     ),
 )
 
+FUNCTIONS = {
+    RAW: "TIME_SERIES_DAILY",
+    ALL: "TIME_SERIES_DAILY_ADJUSTED",
+}
 SERIES = "Time Series (Daily)"
 
 COMPACT = 100
@@ -115,7 +119,7 @@ class AlphaVantage(Provider):
 
     def request(self, query: Query) -> Request:
         params = {
-            "function": "TIME_SERIES_DAILY" if query.adjustment == RAW else "TIME_SERIES_DAILY_ADJUSTED",
+            "function": FUNCTIONS[query.adjustment],
             "symbol": query.ticker,
             "outputsize": "compact" if query.today - query.start <= REACH else "full",
         }
@@ -143,9 +147,12 @@ class AlphaVantage(Provider):
 
     def notice(self, answer: Answer, query: Query) -> str:
         days = answer.json.get(SERIES, ())  # splits and dividends are not cut
-        if len(days) != COMPACT or min(days) <= str(query.start):
+        if len(days) != COMPACT:
             return ""
-        return f"The answer holds {COMPACT} sessions, none before {min(days)}."
+        first = min(days)
+        if first <= str(query.start):
+            return ""
+        return f"The answer holds {COMPACT} sessions, none before {first}."
 
 
 def _adjusted(bar: Bar) -> Bar:

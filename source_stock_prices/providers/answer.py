@@ -26,7 +26,13 @@ QUOTED_BYTES = 2000
 class Answer:
     """What a vendor answered. `url` is the one that was asked, with its query."""
 
-    def __init__(self, status: int, headers: Mapping[str, str], url: str, content: bytes) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        url: str,
+        content: bytes,
+    ) -> None:
         self.status = status
         self.headers = headers
         self.url = url
@@ -37,7 +43,12 @@ class Answer:
         """The answer in a response: the same one each time, so that a body is decoded once."""
         answer: Answer | None = getattr(response, "answer", None)
         if answer is None:
-            answer = cls(response.status_code, response.headers, response.url or "", response.content)
+            answer = cls(
+                response.status_code,
+                response.headers,
+                response.url or "",
+                response.content,
+            )
             response.answer = answer  # type: ignore[attr-defined]
         return answer
 
@@ -51,17 +62,18 @@ class Answer:
     def json(self) -> Any:
         """The decoded body; None where it is not JSON."""
         try:
-            if len(self.content) < LARGE_BODY:
-                return orjson.loads(self.content)
-            # orjson takes half the time, but holds a tree of the body too: 5 MB for a day of the whole market.
-            return from_json(self.content, allow_inf_nan=False)
+            if len(self.content) >= LARGE_BODY:
+                # orjson takes half the time, but holds a tree of the body too: 5 MB for a day of the whole market.
+                return from_json(self.content, allow_inf_nan=False)
+            return orjson.loads(self.content)
         except ValueError:
             return None
 
     @cached_property
     def params(self) -> Mapping[str, str]:
         """The parameters that it was asked with, the key among them where the vendor takes it there."""
-        return dict(parse_qsl(urlsplit(self.url).query))
+        query = urlsplit(self.url).query
+        return dict(parse_qsl(query))
 
     @property
     def address(self) -> str:
@@ -71,7 +83,8 @@ class Answer:
     @property
     def text(self) -> str:
         """The start of the body as text. It never guesses an encoding: that takes seconds on a large body."""
-        return self.content[:QUOTED_BYTES].decode(errors="replace")
+        start = self.content[:QUOTED_BYTES]
+        return start.decode(errors="replace")
 
     @property
     def sent_at(self) -> float | None:
@@ -106,7 +119,9 @@ class Answer:
 
     def get(self, key: str) -> Any:
         """What the body has under a key; None where it is no JSON object or lacks the key."""
-        return self.json.get(key) if isinstance(self.json, dict) else None
+        if not isinstance(self.json, dict):
+            return None
+        return self.json.get(key)
 
     def text_at(self, *keys: str) -> str:
         """The first text that the body has under one of the keys, else an empty one."""
@@ -126,8 +141,11 @@ def text_at(body: Any, *keys: str) -> str:
 
 def trim(text: str, length: int = 200) -> str:
     """A text on one line, cut to a length a person reads."""
-    line = " ".join(text[: length * 10].split())
-    return line if len(line) <= length else line[: length - 1] + "…"
+    words = text[: length * 10].split()
+    line = " ".join(words)
+    if len(line) <= length:
+        return line
+    return line[: length - 1] + "…"
 
 
 def number(value: Any) -> float | None:
@@ -146,18 +164,22 @@ _JSON_NUMBERS = {int, float, type(None)}
 
 def numbers(*values: Any) -> tuple[float | None, ...]:
     """Each value as `number` gives it, in one step where all of them are JSON numbers or null."""
-    return values if _JSON_NUMBERS.issuperset(map(type, values)) else tuple(map(number, values))
+    if _JSON_NUMBERS.issuperset(map(type, values)):
+        return values
+    return tuple(map(number, values))
 
 
 def calendar_day(text: str) -> date:
     """The date of a label such as 2023-01-03T00:00:00.000Z: a calendar day, never converted between zones."""
-    return date.fromisoformat(text[:10])
+    day = text[:10]
+    return date.fromisoformat(day)
 
 
 @lru_cache(maxsize=20_000)
 def new_york_day(epoch_ms: int) -> date:
     """The calendar day in New York of a moment in epoch milliseconds."""
-    return datetime.fromtimestamp(epoch_ms / 1000, ZoneInfo("America/New_York")).date()
+    zone = ZoneInfo("America/New_York")
+    return datetime.fromtimestamp(epoch_ms / 1000, zone).date()
 
 
 def on_host(base_url: str, link: str) -> str:
@@ -165,4 +187,5 @@ def on_host(base_url: str, link: str) -> str:
     if link.startswith(base_url + "/"):
         return link
     parts = urlsplit(link)
-    return f"{base_url}/{parts.path.lstrip('/')}?{parts.query}"
+    path = parts.path.lstrip("/")
+    return f"{base_url}/{path}?{parts.query}"

@@ -52,10 +52,10 @@ class Provider(ABC):
     """Whether one request has every ticker's bar of a day."""
 
     key_in_headers: ClassVar[Mapping[str, str]] = {}
-    """The headers that carry the key, with the names of the settings in braces."""
+    """The headers that carry the key, of a vendor that takes it there: settings in braces, "Bearer {api_key}"."""
 
     key_in_params: ClassVar[Mapping[str, str]] = {}
-    """The parameters that carry the key, of a vendor that takes it only in the query; likewise."""
+    """The parameters that carry the key, in the same way, of a vendor that takes it only in the query."""
 
     rules: ClassVar[tuple[Rule, ...]] = ()
     """The vendor's error table: the first rule that fits counts, so the exact ones stand before the vague."""
@@ -64,8 +64,10 @@ class Provider(ABC):
     """Where the vendor's words are in the JSON of a refusal. Otherwise the body itself is what it says."""
 
     date_field: ClassVar[str] = "date"
+    """The field of a row that holds its day, as a text that begins with YYYY-MM-DD."""
+
     fields: ClassVar[Mapping[str, Fields]] = {}
-    """For each adjustment, the names of the fields of a row."""
+    """For each adjustment, where the numbers of a bar are in a row."""
 
     ignores_window: ClassVar[bool] = False
     """Whether answers have bars outside the window: those are passed over."""

@@ -53,8 +53,12 @@ class Sample(Provider):
     base_url: str = "https://sample.invalid"
 
     def request(self, query: Query) -> Request:
-        window = {"from": str(query.start), "to": str(query.end), "adjustment": query.adjustment}
-        return self.get(f"{self.base_url}/bars/{self.in_path(query.ticker)}", window)
+        params = {
+            "from": str(query.start),
+            "to": str(query.end),
+            "adjustment": query.adjustment,
+        }
+        return self.get(f"{self.base_url}/bars/{self.in_path(query.ticker)}", params)
 
     def has_rows(self, answer: Answer) -> bool:
         return any(answer.get(kind) is not None for kind in ("bars", "splits", "dividends", "tickers"))
@@ -69,7 +73,8 @@ class Sample(Provider):
         asked = requests.Request("GET", request.url, request.headers, params=request.params).prepare()
         url = urlsplit(asked.url or "")
         _, kind, ticker = url.path.split("/")
-        status, body = answer(kind, unquote(ticker), dict(parse_qsl(url.query)))
+        params = dict(parse_qsl(url.query))
+        status, body = answer(kind, unquote(ticker), params)
         response = requests.Response()
         response.status_code = status
         response.request = asked

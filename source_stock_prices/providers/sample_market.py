@@ -74,11 +74,16 @@ def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
         dividend = 0.0
         if n % 63 == quarter:
             dividend = round(price * payout, 2)
-        opened = price * exp(random.gauss(0, swing / 3))
-        closed = price * exp(random.gauss(drift, swing))
-        high = max(opened, closed) * exp(abs(random.gauss(0, swing / 3)))
-        low = min(opened, closed) * exp(-abs(random.gauss(0, swing / 3)))
-        volume = int(turnover / price * 20 * exp(random.gauss(0, 0.35)))
+        at_open = random.gauss(0, swing / 3)
+        at_close = random.gauss(drift, swing)
+        above = abs(random.gauss(0, swing / 3))
+        below = abs(random.gauss(0, swing / 3))
+        traded = random.gauss(0, 0.35)
+        opened = price * exp(at_open)
+        closed = price * exp(at_close)
+        high = max(opened, closed) * exp(above)
+        low = min(opened, closed) * exp(-below)
+        volume = int(turnover / price * 20 * exp(traded))
         vwap = (opened + high + low + closed) / 4
         trades.append(
             Trade(
@@ -127,7 +132,8 @@ def price_factors(ticker: str, as_of: date, *, dividends: bool) -> dict[date, fl
         factors[trade.date] = factor
         factor /= trade.split
         if dividends and trade.dividend and n:
-            factor *= 1 - trade.dividend * trade.split / known[n - 1].close
+            before = known[n - 1].close
+            factor *= 1 - trade.dividend * trade.split / before
     return factors
 
 
@@ -143,7 +149,13 @@ def adjusted(trade: Trade, factor: float, split_factor: float) -> Trade:
     )
 
 
-def adjusted_trades(ticker: str, start: date, end: date, adjustment: str, as_of: date) -> list[Trade]:
+def adjusted_trades(
+    ticker: str,
+    start: date,
+    end: date,
+    adjustment: str,
+    as_of: date,
+) -> list[Trade]:
     """A ticker's trades in a window, adjusted for what happened until `as_of`: `raw`, `splits` or `all`."""
     window = trades(ticker, start, end)
     if adjustment == "raw":
@@ -154,7 +166,9 @@ def adjusted_trades(ticker: str, start: date, end: date, adjustment: str, as_of:
         factors = price_factors(ticker, as_of, dividends=True)
     comparable = []
     for trade in window:
-        comparable.append(adjusted(trade, factors[trade.date], splits[trade.date]))
+        factor = factors[trade.date]
+        split_factor = splits[trade.date]
+        comparable.append(adjusted(trade, factor, split_factor))
     return comparable
 
 
@@ -182,7 +196,8 @@ def _splits(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
     splits = []
     for trade in _window(ticker, params):
         if trade.split != 1:
-            splits.append({"date": trade.date, "ratio": trade.split})
+            split = {"date": trade.date, "ratio": trade.split}
+            splits.append(split)
     return splits
 
 
@@ -190,7 +205,8 @@ def _dividends(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
     dividends = []
     for trade in _window(ticker, params):
         if trade.dividend:
-            dividends.append({"date": trade.date, "amount": trade.dividend})
+            dividend = {"date": trade.date, "amount": trade.dividend}
+            dividends.append(dividend)
     return dividends
 
 

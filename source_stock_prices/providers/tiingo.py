@@ -76,8 +76,12 @@ class Tiingo(Provider):
         return ticker.replace(".", "-")  # BRK.B is BRK-B
 
     def request(self, query: Query) -> Request:
-        window = {"startDate": str(query.start), "endDate": str(query.end), "format": "json"}
-        return self.get(f"{self.base_url}/tiingo/daily/{self.in_path(query.ticker)}/prices", window)
+        params = {
+            "startDate": str(query.start),
+            "endDate": str(query.end),
+            "format": "json",
+        }
+        return self.get(f"{self.base_url}/tiingo/daily/{self.in_path(query.ticker)}/prices", params)
 
     def reference_request(self, ticker: str) -> Request:
         return self.get(f"{self.base_url}/tiingo/daily/{self.in_path(ticker)}")

@@ -56,7 +56,11 @@ NO_DATA = "No data is available on the specified dates."
 MOST_ROWS = 5000
 """Rows of one ticker in an answer; of more, the newest."""
 
-ADJUST = {RAW: "none", SPLITS: "splits", ALL: "all"}
+ADJUST = {
+    RAW: "none",
+    SPLITS: "splits",
+    ALL: "all",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +92,15 @@ class TwelveData(Provider):
         return not (self.exchange or self.country or ":" in ticker or "/" in ticker)
 
     def request(self, query: Query) -> Request:
-        return self._get(
-            {
-                "symbol": ",".join(query.tickers),
-                "start_date": str(query.start),
-                "end_date": str(query.end + timedelta(days=1)),  # exclusive
-                "outputsize": str(MOST_ROWS),
-                "order": "desc",
-                "adjust": ADJUST[query.adjustment],
-            }
-        )
+        params = {
+            "symbol": ",".join(query.tickers),
+            "start_date": str(query.start),
+            "end_date": str(query.end + timedelta(days=1)),  # exclusive
+            "outputsize": str(MOST_ROWS),
+            "order": "desc",
+            "adjust": ADJUST[query.adjustment],
+        }
+        return self._get(params)
 
     def next_request(self, answer: Answer) -> Request | None:
         oldest = {}
@@ -108,13 +111,12 @@ class TwelveData(Provider):
         if not oldest:
             return None
         # One date for all of them: of a ticker that is further back already, some rows come again.
-        return self._get(
-            {
-                **answer.params,
-                "symbol": ",".join(oldest),
-                "end_date": max(oldest.values()),
-            }
-        )
+        params = {
+            **answer.params,
+            "symbol": ",".join(oldest),
+            "end_date": max(oldest.values()),
+        }
+        return self._get(params)
 
     def reference_request(self, ticker: str) -> Request:
         latest_bar = {"symbol": ticker, "outputsize": "1"}  # however old
