@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 FREE_CREDITS = 8
 """Credits a minute of the free plan; each ticker of a request costs one."""
