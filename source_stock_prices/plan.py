@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from source_stock_prices import sessions
-from source_stock_prices.providers.terms import ANY, RAW, Query
+from source_stock_prices.providers.terms import ANY, Query
 
 STATES_A_SYNC = 12
 """Slices, and so STATE messages, of the largest sync. Each repeats the state of every ticker."""

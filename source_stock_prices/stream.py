@@ -19,7 +19,7 @@ from source_stock_prices.errors import ProviderError
 from source_stock_prices.http import TIMEOUT, KeyInRequest, RequestPolicy, pace
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers.answer import Answer, trim
-from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query, Request
+from source_stock_prices.providers.terms import Bar, Kind, Problem, Query, Request
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, Sync
 

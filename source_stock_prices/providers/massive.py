@@ -67,13 +67,6 @@ class Massive(Provider):
     def reference_request(self, ticker: str) -> Request:
         return self.get(f"{self.base_url}/v3/reference/tickers/{self.in_path(ticker)}")
 
-    def splits_request(self, start: date, end: date) -> Request:
-        window = {"execution_date.gte": str(start), "execution_date.lte": str(end)}
-        return self.get(f"{self.base_url}/stocks/v1/splits", {**window, "limit": "5000"})
-
-    def split_tickers(self, answer: Answer) -> Iterable[str]:
-        return [row["ticker"] for row in answer.json.get("results", ())]
-
     def has_rows(self, answer: Answer) -> bool:
         return answer.text_at("status") in ("OK", "DELAYED")  # DELAYED: OK, on plans with delayed data
 

@@ -88,10 +88,6 @@ class Provider(ABC):
         """A request for what the vendor knows of a ticker, where an empty list of bars does not tell."""
         return None
 
-    def splits_request(self, start: date, end: date) -> Request | None:
-        """A request for the splits of every ticker in a window, where there is one: both ends inclusive."""
-        return None
-
     def get(self, url: str, params: Mapping[str, str] | None = None) -> Request:
         """A request with the key."""
         return Request(
@@ -180,10 +176,6 @@ class Provider(ABC):
     def notice(self, answer: Answer, query: Query) -> str:
         """What the user should know of an answer: bars that the vendor says it left out."""
         return ""
-
-    def split_tickers(self, answer: Answer) -> Iterable[str]:
-        """The tickers in an answer to `splits_request`."""
-        return ()
 
     def is_listed(self, answer: Answer) -> bool:
         """Whether an answer to `reference_request` has the ticker. An empty object or list does not."""
