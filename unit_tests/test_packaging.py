@@ -18,6 +18,7 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from source_stock_prices.errors import LONGEST_WAIT
 from source_stock_prices.providers import PROVIDERS
@@ -160,6 +161,18 @@ def test_it_builds_an_image_that_airbyte_can_start(metadata: dict[str, Any]) -> 
     assert found(r"io\.airbyte\.name=\"(.+?)\"", "Dockerfile") == metadata["dockerRepository"]
     assert found(r"^ARG BASE_IMAGE=(\S+)$", "Dockerfile") == metadata["connectorBuildOptions"]["baseImage"]
     assert re.findall(r"^USER (\w+)$", text("Dockerfile"), re.MULTILINE)[-1] == "airbyte"
+
+
+def test_it_pins_the_framework_of_the_image(wheel_metadata: dict[str, list[str]]) -> None:
+    """Two builds of one version must not differ; whoever installs the wheel may choose within its range."""
+    pinned = found(r"^airbyte-cdk==(\S+)$", "constraints.txt")
+    (allowed,) = (
+        requirement
+        for requirement in map(Requirement, wheel_metadata["Requires-Dist"])
+        if requirement.name == "airbyte-cdk" and not requirement.extras
+    )
+    assert pinned in allowed.specifier
+    assert "--constraint constraints.txt" in text("Dockerfile")
 
 
 def test_it_builds_the_image_that_airbyte_pulls(metadata: dict[str, Any]) -> None:
