@@ -1,8 +1,7 @@
--- Computes adjusted prices, comparable across splits and dividends, from raw prices and these events. Runs on DuckDB and
--- PostgreSQL.
+-- Adjusts raw prices for splits and dividends, so that they are comparable across both. Runs on DuckDB and PostgreSQL.
 --
--- An event takes effect in the first session on or after its ex-date. A split divides all earlier prices by its ratio. A
--- dividend lowers all earlier prices by its share of the last close before it. Announced events whose session has not
+-- An event takes effect in the first session on or after its ex-date. A split divides all earlier prices by its ratio.
+-- A dividend lowers all earlier prices by its share of the last close before it. Announced events whose session has not
 -- happened yet are ignored. Dividends must be in the currency of the prices.
 with sessions as (
     select
