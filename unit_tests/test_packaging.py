@@ -185,7 +185,7 @@ def test_it_says_what_it_builds_the_image_with() -> None:
     """A Docker client without an engine is the usual case of a failure that nobody understands."""
     failed = make("image", "BUILDER=")
     assert failed.returncode
-    assert failed.stderr.startswith("Docker, with its engine running, or buildah is needed\n")
+    assert failed.stderr.startswith("make image needs Docker with its engine running, or buildah\n")
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
