@@ -17,7 +17,7 @@ from integration_tests.front_door import Output, as_message, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, at, config, last_served, many
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.providers.base import ALL, SPLITS
+from source_stock_prices.providers.terms import ALL, SPLITS
 
 ADJUSTED = [
     (vendor, adjustment)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
-from source_stock_prices.providers.base import Bar, Query
+from source_stock_prices.providers.terms import Bar, Query
 
 TOO_MUCH = 2.0**63
 """No price, volume or count is as large, and no JSON integer beyond it can be written."""

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from logging import getLogger
-from threading import Lock, RLock
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import (
-    BackoffStrategy,
-    ErrorHandler,
-    ErrorResolution,
-    ResponseAction,
-)
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import exceptions
 
-from source_stock_prices.providers.base import Kind, Problem, Provider, trim
-
-logger = getLogger("airbyte")
-
-TRIES = 6
-"""How often one request is sent before its problem is final."""
-
-LONGEST_WAIT = 3600
-"""Seconds a sync waits for a vendor. A longer wait ends it: the next sync goes on from its state."""
+from source_stock_prices.providers.answer import trim
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import Kind, Problem
 
 
 class Reaction(NamedTuple):
@@ -163,75 +146,3 @@ def problem_of(exception: Exception) -> Problem:
     cause = exception.args[0] if exception.args else exception
     words = re.sub(r"^<[^>]*>: ", "", str(getattr(cause, "reason", cause)))
     return Problem(kind, trim(f"{type(exception).__name__}: {words.split('?')[0]}"))
-
-
-class ProviderErrors(ErrorHandler, BackoffStrategy):
-    """Judges every answer of a provider for the CDK's HTTP client, which then goes on, waits and tries again, or stops.
-
-    It raises ProviderError where the CDK would fail with a sentence of its own: the stream must know one ticker's
-    failure from the sync's. With `patient=False` it never waits for a vendor that throttles.
-    """
-
-    def __init__(self, provider: Provider, *, patient: bool) -> None:
-        self._provider = provider
-        self._tries = TRIES if patient else 2
-        self._patient = patient
-        self._turn, self._count = RLock(), Lock()
-        self._resume_at: float | None = None
-        self.judged = 0
-        """Answers and failures so far: the requests made."""
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Holds a request back while the vendor has another one wait.
-
-        Once it had one wait, requests go one at a time: several that try again at once would only meet its limit again.
-        """
-        if self._resume_at is None:
-            yield
-            return
-        with self._turn:
-            if (wait := self._resume_at - time.monotonic()) > 0:
-                time.sleep(wait)
-            yield
-
-    @property
-    def max_retries(self) -> int:
-        return self._tries  # one more than are used: the last failure is raised from `backoff_time`
-
-    @property
-    def max_time(self) -> int:
-        return (LONGEST_WAIT + 60) * self._tries
-
-    def interpret_response(self, response_or_exception: requests.Response | Exception | None = None) -> ErrorResolution:
-        with self._count:
-            self.judged += 1
-        problem, status = self._judge(response_or_exception)
-        if problem is None:
-            return ErrorResolution(ResponseAction.SUCCESS)
-        action, failure, *_ = REACTIONS[problem.kind]
-        impatient = action is ResponseAction.RATE_LIMITED and not self._patient
-        if action is ResponseAction.FAIL or impatient:
-            raise ProviderError(problem, status)
-        return ErrorResolution(
-            action, failure, f"{self._provider.title}: {problem.kind.value}. {trim(filter_secrets(problem.said))}"
-        )
-
-    def backoff_time(
-        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
-    ) -> float | None:
-        """Seconds to wait; None for the CDK's exponential default."""
-        problem, status = self._judge(response_or_exception)
-        if problem and (attempt_count >= self._tries or (problem.wait or 0) > LONGEST_WAIT):
-            raise ProviderError(problem, status)
-        if problem and problem.kind is Kind.THROTTLED:
-            self._resume_at = time.monotonic() + (problem.wait or 0)
-            if problem.wait:
-                until = datetime.now(timezone.utc) + timedelta(seconds=problem.wait)
-                logger.info(f"{self._provider.title} asks to slow down: waiting until {until:%H:%M:%S} UTC.")
-        return problem.wait if problem else None
-
-    def _judge(self, answer: requests.Response | Exception | None) -> tuple[Problem | None, int | None]:
-        if isinstance(answer, requests.Response):
-            return self._provider.problem(answer), answer.status_code
-        return problem_of(answer or exceptions.ConnectionError("no answer")), None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from source_stock_prices.providers.base import ALL, RAW, Bar
+from source_stock_prices.providers.terms import ALL, RAW, Bar
 
 REUSED = 0.2
 """How far, of itself, a raw price must move to be another company's: corrections are far smaller."""

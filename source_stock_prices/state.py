@@ -15,7 +15,7 @@ from typing import Any
 from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerializer, FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_stock_prices.providers.base import trim
+from source_stock_prices.providers.answer import trim
 
 Seen = MutableMapping[str, Any]
 

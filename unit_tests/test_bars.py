@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_stock_prices.bars import ROUNDING, clean
-from source_stock_prices.providers.base import Bar, Query
+from source_stock_prices.providers.terms import Bar, Query
 
 QUERY = Query(("AAPL", "MSFT"), date(2026, 11, 2), date(2026, 11, 20), "raw", date(2026, 11, 20))
 NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-10, 10**12)

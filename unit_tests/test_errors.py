@@ -9,7 +9,7 @@ from requests import exceptions
 
 from source_stock_prices.errors import LONGEST_WAIT, REACTIONS, TRIES, ProviderError, ProviderErrors, problem_of
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.providers.base import Kind, Problem
+from source_stock_prices.providers.terms import Kind, Problem
 
 MASSIVE = PROVIDERS["massive"](api_key="s3cr3t")  # type: ignore[call-arg]
 

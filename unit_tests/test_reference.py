@@ -25,7 +25,7 @@ from source_stock_prices import reference
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.providers.base import Query
+from source_stock_prices.providers.terms import Query
 from source_stock_prices.reference import MANIFESTS, Reference, Row, manifest, references
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices

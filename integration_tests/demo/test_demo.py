@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from source_stock_prices import market
-from source_stock_prices.market import Trade
+from source_stock_prices.providers import sample_market as market
+from source_stock_prices.providers.sample_market import Trade
 
 pytestmark = pytest.mark.demo
 

@@ -16,7 +16,7 @@ from flask import Response, abort, g, request
 from pendulum import DateTime
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, sandbox
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 FIRST_DAY = date(2016, 1, 4)

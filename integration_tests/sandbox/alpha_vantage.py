@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, g, request
 
 from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 PLANS = "You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/"
 DEMO = (

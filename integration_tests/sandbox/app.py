@@ -18,7 +18,7 @@ from integration_tests.sandbox.book import Book
 from integration_tests.sandbox.control import control
 from integration_tests.sandbox.faults import PAGE, SPOILED, Fault, Faults, can_fail
 from integration_tests.sandbox.vendor import KEY, Vendor, answer
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import today
 
 VENDORS: dict[str, Vendor] = {

@@ -10,8 +10,8 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-from source_stock_prices import market
-from source_stock_prices.market import Trade
+from source_stock_prices.providers import sample_market as market
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import is_session
 
 Edit = Callable[[Trade], Trade]

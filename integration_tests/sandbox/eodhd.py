@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, ticker_in_path
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 # Refusals are plain text with the content type of HTML.
 REFUSALS = {

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response, g, request
 
 from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 MOST_ROWS = 5000
 

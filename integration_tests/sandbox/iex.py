@@ -12,7 +12,7 @@ from flask import Response, request
 from pendulum import Date
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 # Refusals are plain text with the content type of HTML.

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 
 def _error(status: int, code: str, said: str, **context: Any) -> Response:

@@ -17,7 +17,7 @@ import orjson
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after, sandbox, ticker_in_path
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 HOST = "https://api.massive.com"

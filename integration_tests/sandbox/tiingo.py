@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, abort, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 
 def _detail(status: int, said: str) -> Response:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 FREE_CREDITS = 8
 """Credits per minute in the free plan. Each ticker in a request costs one."""

@@ -10,8 +10,8 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 from pendulum import DateTime
 
-from source_stock_prices import market
-from source_stock_prices.market import Trade
+from source_stock_prices.providers import sample_market as market
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 if TYPE_CHECKING:
