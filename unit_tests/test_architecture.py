@@ -14,8 +14,6 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "source_stock_prices"
 VENDOR = "providers/<vendor>.py"
 
-pytestmark = pytest.mark.skipif(not (PACKAGE / "sync.py").exists(), reason="the house is not rebuilt yet")
-
 
 def rows(heading: str) -> list[list[str]]:
     """The cells of the table under a heading, without its head."""
@@ -41,13 +39,21 @@ def place(file: str) -> int:
 
 
 def imports(file: str) -> Iterator[str]:
-    """The modules that a file imports, wherever in it; names imported from a package as modules of it."""
-    for node in ast.walk(ast.parse((PACKAGE / file).read_text("utf-8"))):
+    """The modules that a file imports when it runs, wherever in it; names imported from a package as modules of it."""
+    tree = ast.parse((PACKAGE / file).read_text("utf-8"))
+    for_types = {id(inner) for node in ast.walk(tree) if is_for_types(node) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
 
 
 def own(module: str) -> str | None:

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from source_stock_prices.errors import LONGEST_WAIT
+from source_stock_prices.http import LONGEST_WAIT
 from source_stock_prices.providers import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
