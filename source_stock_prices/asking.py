@@ -57,7 +57,7 @@ class Asking(Stream, ABC, Generic[T]):
         finally:
             self._answers.close()
         for line in self._report.summary(self.start):
-            self.logger.warning(line)
+            self.logger.warning(f"{self.name}: {line}")
         if failure := self._report.failure():
             raise failure
 
@@ -71,7 +71,9 @@ class Asking(Stream, ABC, Generic[T]):
         seen = stream_state or {}
         ahead_of_us = [ticker for ticker, last in seen.items() if last["date"] > self.today.isoformat()]
         if ahead_of_us:
-            self.logger.warning(f"The state of {names(ahead_of_us)} is in the future: nothing is read until then.")
+            self.logger.warning(
+                f"{self.name}: the state of {names(ahead_of_us)} is in the future; nothing is read until that date."
+            )
         try:
             queries = self._queries(seen)
         except ProviderError as error:
@@ -105,7 +107,7 @@ class Asking(Stream, ABC, Generic[T]):
                 self._report.stop(query.tickers, error)
                 return
             for line in report.lines:
-                self.logger.warning(line)
+                self.logger.warning(f"{self.name}: {line}")
             self._report.add(report, query)
             # A later query's rows would hide those that a ticker failed on.
             asked = found if query.tickers == (ANY,) else query.tickers
@@ -121,7 +123,7 @@ class Asking(Stream, ABC, Generic[T]):
 
     @abstractmethod
     def _answer(self, seen: Mapping[str, Any], query: Query) -> Answer[T]:
-        """The answer to a query. Runs in a worker: what it finds is nobody's before the answer's turn."""
+        """The answer to a query. Runs in a worker: must not touch shared state."""
 
     @abstractmethod
     def _records(
@@ -164,5 +166,5 @@ class Asking(Stream, ABC, Generic[T]):
             return found
 
     def _is_of_all(self, query: Query) -> bool:
-        """Whether a query's answer is one of the whole market, and so its failure no ticker's."""
+        """Whether a query asks for the whole market, so that a failure fails the whole sync."""
         return query.tickers == (ANY,)

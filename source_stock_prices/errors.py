@@ -1,4 +1,4 @@
-"""What Airbyte does about a provider's problem, and the sentence a person reads. One table for every vendor."""
+"""How the connector reacts to a provider's problem, and the sentence a person reads. One table for all vendors."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from source_stock_prices.providers.base import Kind, Problem, Provider, trim
 logger = getLogger("airbyte")
 
 TRIES = 6
-"""How often one request is sent before its problem is final."""
+"""Attempts per request before its problem is final."""
 
 LONGEST_WAIT = 3600
-"""Seconds a sync waits for a vendor. A longer wait ends it: the next sync goes on from its state."""
+"""Seconds. A vendor that asks for a longer wait ends the sync; the next one resumes from the state."""
 
 
 class Reaction(NamedTuple):
-    """What follows from a kind of problem. `of_ticker`: the other tickers go on."""
+    """What follows from a kind of problem. `of_ticker`: it concerns one ticker, and the others are still read."""
 
     action: ResponseAction
     failure: FailureType
@@ -46,17 +46,17 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.BAD_ADDRESS: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "{title} cannot be asked at {base_url}.{said} Correct base_url.",
+        "{base_url} is not a valid address for {title}.{said} Correct base_url.",
     ),
     Kind.BAD_CREDENTIALS: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "{title} does not accept the API key.{said} Check the key{key_url}.",
+        "{title} rejected the API key.{said} Check the key{key_url}.",
     ),
     Kind.NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "The {title} plan does not include what was asked for the {tickers}.{said} Ask for less or take a larger plan.",
+        "Your {title} plan does not cover the data requested for the {tickers}.{said} Request less, or upgrade it.",
     ),
     Kind.UNKNOWN_TICKER: Reaction(
         ResponseAction.FAIL,
@@ -67,35 +67,35 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.TICKER_NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "The {title} plan does not include the {tickers}.{said} Remove it from stock_ticker or take a larger plan.",
+        "Your {title} plan does not cover the {tickers}.{said} Remove {them} from stock_ticker, or upgrade the plan.",
         of_ticker=True,
     ),
     Kind.NOT_YET: Reaction(
         ResponseAction.FAIL,
         FailureType.transient_error,
-        "{title} does not serve the last session of the {tickers} yet.{said} Sync again later.",
+        "{title} has not published the latest session of the {tickers} yet.{said} Sync again later.",
     ),
     Kind.THROTTLED: Reaction(
         ResponseAction.RATE_LIMITED,
         FailureType.transient_error,
-        "{title} still asks to slow down.{said} Set requests_per_minute{pace} or sync again later.",
+        "{title} is still rate limiting requests.{said} Set requests_per_minute{pace}, or sync again later.",
     ),
     Kind.QUOTA_SPENT: Reaction(
         ResponseAction.FAIL,
         FailureType.transient_error,
-        "The requests of the {title} plan are used up.{said} What was read so far is kept, and the next sync goes on"
-        " from there.",
+        "The request quota of your {title} plan is used up.{said} Records read so far are kept; the next sync resumes"
+        " there.",
     ),
     Kind.UNAVAILABLE: Reaction(
         ResponseAction.RETRY,
         FailureType.transient_error,
-        "{title} cannot be reached at {base_url}.{said} Check the network, or sync again later.",
+        "{title} {outage}.{said} {remedy}",
     ),
     Kind.UNREADABLE: Reaction(
         ResponseAction.FAIL,
         FailureType.system_error,
-        "{title} gave an answer for the {tickers} that is not its API's.{said} Check base_url; if it is right, report"
-        " this.",
+        "{title} returned an unexpected response for the {tickers}.{said} Check base_url; if it is correct, report this"
+        " as a bug.",
         of_ticker=True,
     ),
 }
@@ -120,17 +120,17 @@ EXCEPTIONS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
 
 
 NAMED = 10
-"""Tickers named in one sentence; the rest are counted."""
+"""Names listed in one sentence; the rest are counted."""
 
 
 def names(things: Sequence[str]) -> str:
-    """The first of a list, and how many more."""
+    """The first names of a list, and how many more there are: `AAPL, MSFT and 3 more`."""
     named = ", ".join(things[:NAMED])
     return named if len(things) <= NAMED else f"{named} and {len(things) - NAMED} more"
 
 
 class ProviderError(Exception):
-    """A problem that no further try will solve, with the HTTP status of the answer it came in, if any."""
+    """A problem that retrying does not solve. `status` is the HTTP status of the response, None if there was none."""
 
     def __init__(self, problem: Problem, status: int | None = None) -> None:
         super().__init__(f"{problem.kind.value}: {problem.said}")
@@ -141,24 +141,28 @@ class ProviderError(Exception):
         return REACTIONS[self.problem.kind]
 
     def explain(self, provider: Provider, tickers: Sequence[str]) -> str:
-        """What happened, what the provider said, what to do."""
+        """What happened, what the API replied, and what to do, in sentences without a secret."""
         kind, said, _, fix, _ = self.problem
         said = trim(filter_secrets(said))  # in this order: half a key would not be known for one
         http = "" if self.status is None else f" (HTTP {self.status})"
+        source = "Details" if self.status is None else "The API replied"
         pace = provider.free_requests_per_minute
         sentence = REACTIONS[kind].sentence.format(
             title=provider.title,
             base_url=provider.base_url,
             tickers=f"ticker{'s' * (len(tickers) > 1)} {names(tickers)}",
-            said=f' It said{http}: "{said}".' if said else f" It said nothing{http}.",
-            key_url=f", to be had at {provider.key_url}" if provider.key_url else "",
+            them="them" if len(tickers) > 1 else "it",
+            said=f' {source}{http}: "{said}".' if said else f" The response was empty{http}.",
+            outage="has a problem" if self.status else f"cannot be reached at {provider.base_url}",
+            remedy="Sync again later." if self.status else "Check the network, or sync again later.",
+            key_url=f"; get one at {provider.key_url}" if provider.key_url else "",
             pace=f" (the free plan allows {pace})" if pace else "",
         )
         return f"{sentence} {fix}".strip()
 
 
 def problem_of(exception: Exception) -> Problem:
-    """The problem of a request that got no answer. Its words never hold the URL, whose query may hold the key."""
+    """The problem of a request without a response. Never quotes the URL, whose query may hold the key."""
     kind = next(kind for kind, types in EXCEPTIONS if isinstance(exception, types))
     cause = exception.args[0] if exception.args else exception
     words = re.sub(r"^<[^>]*>: ", "", str(getattr(cause, "reason", cause)))
@@ -166,10 +170,10 @@ def problem_of(exception: Exception) -> Problem:
 
 
 class ProviderErrors(ErrorHandler, BackoffStrategy):
-    """Judges every answer of a provider for the CDK's HTTP client, which then goes on, waits and tries again, or stops.
+    """Classifies every response of a provider for the CDK's HTTP client, which then continues, retries or stops.
 
-    It raises ProviderError where the CDK would fail with a sentence of its own: the stream must know one ticker's
-    failure from the sync's. With `patient=False` it never waits for a vendor that throttles.
+    Raises ProviderError where the CDK would fail with its own message, because the stream must tell a failed ticker
+    from a failed sync. With `patient=False` it never waits for a vendor that is rate limiting.
     """
 
     def __init__(self, provider: Provider, *, patient: bool) -> None:
@@ -179,13 +183,13 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
         self._turn, self._count = RLock(), Lock()
         self._resume_at: float | None = None
         self.judged = 0
-        """Answers and failures so far: the requests made."""
+        """Requests made so far, failed ones included."""
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Holds a request back while the vendor has another one wait.
+        """Holds a request back while the vendor makes another one wait.
 
-        Once it had one wait, requests go one at a time: several that try again at once would only meet its limit again.
+        After the first wait, requests are sent one at a time: several at once would only hit the limit again.
         """
         if self._resume_at is None:
             yield
@@ -197,7 +201,7 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
 
     @property
     def max_retries(self) -> int:
-        return self._tries  # one more than are used: the last failure is raised from `backoff_time`
+        return self._tries  # never reached: `backoff_time` raises the last failure
 
     @property
     def max_time(self) -> int:
@@ -214,13 +218,13 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
         if action is ResponseAction.FAIL or impatient:
             raise ProviderError(problem, status)
         return ErrorResolution(
-            action, failure, f"{self._provider.title}: {problem.kind.value}. {trim(filter_secrets(problem.said))}"
+            action, failure, f"{self._provider.title} ({problem.kind.value}): {trim(filter_secrets(problem.said))}"
         )
 
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
     ) -> float | None:
-        """Seconds to wait; None for the CDK's exponential default."""
+        """Seconds to wait before the next attempt; None for the CDK's exponential default. Raises ProviderError."""
         problem, status = self._judge(response_or_exception)
         if problem and (attempt_count >= self._tries or (problem.wait or 0) > LONGEST_WAIT):
             raise ProviderError(problem, status)
@@ -228,7 +232,7 @@ class ProviderErrors(ErrorHandler, BackoffStrategy):
             self._resume_at = time.monotonic() + (problem.wait or 0)
             if problem.wait:
                 until = datetime.now(timezone.utc) + timedelta(seconds=problem.wait)
-                logger.info(f"{self._provider.title} asks to slow down: waiting until {until:%H:%M:%S} UTC.")
+                logger.info(f"{self._provider.title} is rate limiting requests; waiting until {until:%H:%M:%S} UTC.")
         return problem.wait if problem else None
 
     def _judge(self, answer: requests.Response | Exception | None) -> tuple[Problem | None, int | None]:

@@ -1,7 +1,7 @@
 """The streams of reference data, `stock_splits`, `dividends` and `tickers`, as the manifests of `manifest/` tell.
 
-A manifest says what is asked and where the fields are; the CDK's declarative runtime reads it. When what is asked, how
-it is sent, and what a refusal means is as with prices.
+A manifest says what is asked and where the fields are; the CDK's declarative runtime reads it. When requests are
+made, how they are sent and what an error means works as for prices.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Reference(Asking[Row]):
                 queries.append(Query(tickers, first, last, self.config.adjustment, today))
                 first = last + timedelta(days=1)
         if not queries:
-            self.logger.info(f"Nothing to ask: {self.name} was read today, {today}, or ends before its start.")
+            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
         return queries
 
     def _first_day(self, seen: Mapping[str, Any] | None) -> date:
@@ -168,7 +168,7 @@ class Reference(Asking[Row]):
                 if not self.cursor_field or query.start <= date.fromisoformat(row["date"]) <= query.end:
                     self._schema.validate(row)
                     if not all(isfinite(value) for value in row.values() if isinstance(value, float)):
-                        raise ValueError(f"{row} has a number that is none")
+                        raise ValueError(f"{row} has a non-finite number")
                     found.setdefault(row["stock_ticker"], []).append(row)
             return found
         except (ValidationError, TemplateError, *MISREAD) as error:
@@ -233,7 +233,7 @@ class _Pages:
         response = self._prices.fetch(provider.get(link, params))
         for row in _rows(decode(response), self._path):
             if not isinstance(row, dict) or not row:
-                raise TypeError(f"{row!r} is no row")  # the CDK would pass over it without a word
+                raise TypeError(f"{row!r} is not a row")  # the CDK would pass over it without a word
         if notice := provider.notice(response, self._query):
             self._report.note(notice, self._query.tickers)
         return None, response

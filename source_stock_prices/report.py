@@ -1,4 +1,4 @@
-"""What a sync has to tell at its end: bars that are missing or were dropped, tickers that failed, what stopped it."""
+"""What a sync reports at its end: missing or dropped bars, failed tickers, and the problem that stopped it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.providers.base import Bar, Kind, Provider, Query
 
 LATE = timedelta(days=10)
-"""How long after the start a first bar is no news: the longest run of days without a session is shorter."""
+"""A first bar this long after the start is not reported: no run of days without a session is longer."""
 
 GARBLED = 3
-"""Unreadable answers in a row after which it is no ticker's fault."""
+"""Unreadable responses in a row after which the whole sync fails, not only their tickers."""
 
 
 class Report:
-    """Collects while the sync runs, each query in a report of its own; a line each in the log, and one error, when it
-    ends.
-    """
+    """Collects findings while a sync runs, one report per query; at the end they become log lines and one error."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
-        """Warnings to write as soon as the query's answer is used."""
+        """Warnings to log as soon as the response of the query is used."""
         self._garbled = 0
         self._dropped: Counter[str] = Counter()
         self._notices: dict[str, list[str]] = {}
@@ -40,10 +38,10 @@ class Report:
         self._late: list[str] = []
 
     def add(self, other: Report, query: Query) -> None:
-        """Takes over what the report of one query collected.
+        """Merges the report of one query into this one.
 
-        An unreadable answer is its ticker's failure, until there are GARBLED in a row: then it is the whole sync's. A
-        ticker that could be read, also as one without a row, ends the row.
+        An unreadable response fails its ticker; GARBLED of them in a row fail the sync. A readable response in between,
+        even an empty one, starts the count again.
         """
         self.failed |= other.failed
         garbled = [error for error in other.failed.values() if error.problem.kind is Kind.UNREADABLE]
@@ -57,30 +55,30 @@ class Report:
             self.note(notice, tickers)
 
     def set_aside(self, ticker: str, error: ProviderError) -> None:
-        """A ticker failed, the others go on."""
+        """Records that a ticker failed; the other tickers are still read."""
         self.failed[ticker] = error
         self.lines.append(error.explain(self._provider, [ticker]))
 
     def stop(self, tickers: Sequence[str], error: ProviderError) -> None:
-        """A problem of the whole sync was met when some tickers were asked for."""
+        """Records the problem that ends the whole sync, and the tickers whose query met it."""
         self.stopped = tickers, error
 
     def drop(self, why: str) -> None:
-        """A bar was left out."""
+        """Counts a bar that was dropped, by reason."""
         self._dropped[why] += 1
 
     def note(self, notice: str, tickers: Iterable[str]) -> None:
-        """The vendor said something beside the bars of some tickers."""
+        """Records a notice that the vendor sent with the bars of some tickers."""
         self._notices.setdefault(notice, []).extend(tickers)
 
     def gone(self, ticker: str, day: str) -> None:
-        """The last bar seen of a ticker is not served any more."""
+        """Records that the vendor no longer serves the last bar read for a ticker."""
         self._gone.append(f"{ticker} ({day})")
 
     def read(self, query: Query, ticker: str, bars: Sequence[Bar], *, is_new: bool) -> None:
-        """A ticker was read in a query's window, for the first time or again: counts the sessions without a bar.
+        """Records which sessions of a query's window have no bar for a ticker; `is_new` if it was never read before.
 
-        Those before the first bar ever are no gap, and those after the last one only when they are many.
+        Sessions before a ticker's first bar are not gaps; those after its last bar are gaps only when there are many.
         """
         start: date | None = query.start
         if is_new and self._first.get(ticker) is None:
@@ -98,12 +96,12 @@ class Report:
             self._waiting[ticker] = tail
 
     def began(self, ticker: str, start: date, first: date) -> None:
-        """A history that was asked for from a day on begins with another."""
+        """Records that a history requested from `start` begins on `first`, if that is much later."""
         if first > start + LATE:
             self._late.append(f"{ticker} ({first})")
 
     def failure(self) -> AirbyteTracedException | None:
-        """The error that ends the sync: what stopped it, then every failed ticker, by kind of problem."""
+        """The error that ends the sync: what stopped it, then the failed tickers by kind. None after a success."""
         by_kind: dict[Kind, list[str]] = {}
         for ticker, error in self.failed.items():
             by_kind.setdefault(error.problem.kind, []).append(ticker)
@@ -118,7 +116,7 @@ class Report:
         )
 
     def summary(self, start: date) -> Iterable[str]:
-        """A line for each thing a person should look at, of a sync that began with a day."""
+        """One warning per finding that a person should look at, for a sync that reads from `start`."""
         barless = [ticker for ticker, first in self._first.items() if first is None]
         late = self._late + [
             f"{ticker} ({first})" for ticker, first in self._first.items() if first and first > start + LATE
@@ -127,19 +125,20 @@ class Report:
         gaps = {ticker: self._gaps.get(ticker, []) + stale.get(ticker, []) for ticker in {**self._gaps, **stale}}
         title = self._provider.title
         for why, count in self._dropped.items():
-            yield f"{count} bars of {title} were dropped: {why}."
+            yield f"Dropped {count:,} bar{'s' * (count != 1)} from {title}: {why}."
         for notice, tickers in self._notices.items():
-            yield f"{title} on {names(tickers)}: {notice}"
+            yield f"Notice from {title} for {names(tickers)}: {notice}"
         if barless:
             yield (
-                f"{title} has no bar of {names(barless)} since {start}. Is each spelled as there, and does the"
-                " plan reach back that far?"
+                f"{title} has no bars for {names(barless)} since {start}. Check the spelling, and how far back your"
+                " plan reaches."
             )
         if late:
-            yield f"{title} has no bar as old as the start, {start}. The first one is that of {names(late)}."
+            yield f"{title} data starts later than {start}: {names(late)}."
         if self._gone:
-            yield f"{title} no longer serves the last bar read of {names(self._gone)}: renamed, reused or delisted?"
+            yield f"{title} no longer serves the last bar read for {names(self._gone)}. Was it renamed or delisted?"
         if gaps:
             count = sum(map(len, gaps.values()))
             places = [f"{ticker} {day}" for ticker, days in gaps.items() for day in days[:3]]
-            yield f"{title} has no bar for {count} sessions of {len(gaps)} tickers: {names(places)}."
+            sessions_of = f"{count:,} session{'s' * (count != 1)} of {len(gaps):,} ticker{'s' * (len(gaps) != 1)}"
+            yield f"{title} has no bar for {sessions_of}: {names(places)}."

@@ -103,7 +103,7 @@ class StockPrices(Asking[Bar], HttpStream):
                 raise
             # The plan serves no bar of the last day yet; those of the days before are there to be read.
             self._served_until = query.end - timedelta(days=1)
-            self.logger.info(f"{self.provider.title} does not serve {query.end} yet: {trim(error.problem.said)}")
+            self.logger.info(f"{self.provider.title} has not published {query.end} yet: {trim(error.problem.said)}")
             return self.ask(query, report)
 
     def fetch(self, request: Request) -> Response:
@@ -276,9 +276,9 @@ class StockPrices(Asking[Bar], HttpStream):
     def _queries(self, seen: Mapping[str, Any]) -> list[Query]:
         queries = self._planned(seen)
         if self.start > self.end and not all(ticker in seen for ticker in self.tickers):
-            self.logger.warning(f"The start, {self.start}, is after {self.end}, the last session due.")
+            self.logger.warning(f"{self.name}: start_date {self.start} is after {self.end}, the last session to read.")
         elif not queries:
-            self.logger.info(f"Nothing to ask: every ticker was read up to {self.end}, the last session that is due.")
+            self.logger.info(f"{self.name}: nothing to do; all tickers are up to date ({self.end}).")
         return queries
 
     def _planned(self, seen: Mapping[str, Any]) -> list[Query]:
@@ -313,7 +313,9 @@ class StockPrices(Asking[Bar], HttpStream):
                 request = self.provider.next_request(response)
         if tickers:
             since = self._rewritten_since(seen)
-            self.logger.warning(f"{names(sorted(tickers))} split after {seen['date']}: read again since {since}.")
+            self.logger.warning(
+                f"{self.name}: {names(sorted(tickers))} split after {seen['date']}; rereading from {since}."
+            )
         return [(ticker, self._rewritten_since(seen)) for ticker in sorted(tickers)]
 
     def _batches(self, windows: Iterable[tuple[str, date]]) -> list[Query]:
@@ -340,7 +342,7 @@ class StockPrices(Asking[Bar], HttpStream):
                 if ticker in report.failed:
                     continue
                 if not bars[ticker] or bars[ticker][0].date.isoformat() > seen[ticker]["date"]:
-                    said = f"its history came back without the bar of {seen[ticker]['date']}"
+                    said = f"the reread history has no bar for {seen[ticker]['date']}"
                     report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, said)))
                 else:
                     report.began(ticker, again.start, bars[ticker][0].date)
@@ -356,12 +358,16 @@ class StockPrices(Asking[Bar], HttpStream):
         if finding is Finding.GONE:
             report.gone(ticker, day)
         elif finding is Finding.IRRECONCILABLE:
-            report.lines.append(f"The raw price of {ticker} on {day} was {was} and is {now}: is the ticker reused?")
+            report.lines.append(f"{ticker} on {day}: raw price was {was}, now {now}; has the ticker been reassigned?")
+        elif finding is Finding.RESTATED and was and seen[ticker].get("adjustment", RAW) != self.config.adjustment:
+            change = f"from {seen[ticker].get('adjustment', RAW)} to {self.config.adjustment}"
+            since = self._rewritten_since(seen[ticker])
+            report.lines.append(f"adjustment changed {change}; rereading {ticker} from {since}.")
         elif finding is Finding.RESTATED:
-            ratio = f"ratio {now / was:.6g}" if now and was and moved(was, now) else "by a new row"
+            ratio = f"{day} was {was}, now {now} (ratio {now / was:.6g})" if now and was and moved(was, now) else ""
             report.lines.append(
-                f"{self.provider.title} rewrote the history of {ticker}: {day} was {was} and is {now} ({ratio})."
-                f" It is read again since {self._rewritten_since(seen[ticker])}."
+                f"{self.provider.title} rewrote the history of {ticker}: {ratio or 'a new split or dividend'}."
+                f" Rereading from {self._rewritten_since(seen[ticker])}."
             )
         return finding is Finding.RESTATED
 
@@ -383,11 +389,11 @@ class StockPrices(Asking[Bar], HttpStream):
 
 @contextmanager
 def _readable(response: Response) -> Iterator[None]:
-    """Turns what a provider raises on a body that is not its vendor's into a ProviderError."""
+    """Turns what a provider raises on an unexpected body into a ProviderError."""
     try:
         yield
     except MISREAD as error:
-        said = f"{type(error).__name__} {trim(str(error), 80)} in {body_text(response)}"
+        said = f"{type(error).__name__}: {trim(str(error), 80)} in {body_text(response)}"
         raise ProviderError(Problem(Kind.UNREADABLE, said), response.status_code) from error
 
 
