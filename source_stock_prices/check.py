@@ -59,7 +59,7 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
 
 
 def _last_days(stream: StockPrices, ticker: str, start: date) -> Query:
-    """The query that shows whether a ticker is served: its bars from a day on, or the whole market's of the last day."""
+    """The query that shows whether a ticker is served: its bars from a day on, or the whole market of the last day."""
     query = Query((ticker,), start, stream.end, stream.config.adjustment, stream.today)
     last = sessions.latest(stream.end)
     return query._replace(start=last, end=last) if ticker == ANY else query

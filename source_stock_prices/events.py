@@ -1,7 +1,7 @@
 """The streams `stock_splits`, `dividends` and `tickers`, as the manifests of `manifest/` tell.
 
-A manifest says what is asked and where the fields are; the CDK's declarative runtime reads it. When to ask, how requests
-are sent, and what a refusal means works as for prices.
+A manifest says what is asked and where the fields are; the CDK's declarative runtime reads it. When requests are made,
+how they are sent and what an error means works as for prices.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Events(Stream):
         else:
             queries = plan.ticker_queries(tickers, blank, limits)
         if not queries:
-            self.logger.info(f"Nothing to ask: {self.name} was read today, {today}, or ends before its start.")
+            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
         return queries
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
@@ -214,7 +214,7 @@ class Events(Stream):
         self._schema.validate(row)
         for value in row.values():
             if isinstance(value, float) and not isfinite(value):
-                raise ValueError(f"{row} has a number that is none")
+                raise ValueError(f"{row} has a non-finite number")
 
     def _one_each(self, rows: Iterable[Row]) -> list[Row]:
         """One row a primary key, ascending. Payments of one kind on one day are one row, with the sum of them.
@@ -300,7 +300,7 @@ class Requester:
     def _look_at(self, answer: Answer) -> None:
         for row in _rows(answer.json, self._path):
             if not isinstance(row, dict) or not row:
-                raise TypeError(f"{row!r} is no row")  # the CDK would pass over it without a word
+                raise TypeError(f"{row!r} is not a row")  # the CDK would pass over it without a word
         notice = self._prices.provider.notice(answer, self._query)
         if notice:
             self._report.note(notice, self._query.tickers)

@@ -18,7 +18,7 @@ NAMED_SESSIONS = 3
 
 
 class Gaps:
-    """Looks at the bars of a sync, query by query, in order."""
+    """Looks at the bars of a sync, query by query, in order of date."""
 
     def __init__(self, provider: Provider, start: date) -> None:
         self._provider, self._start = provider, start
@@ -27,9 +27,9 @@ class Gaps:
         self._since_last_bar: dict[str, list[date]] = {}
 
     def read(self, query: Query, ticker: str, bars: Sequence[Bar], *, is_new: bool) -> None:
-        """A ticker was read in a query's window, for the first time or again.
+        """Records which sessions of a query's window have no bar for a ticker; `is_new` if it was never read before.
 
-        Sessions before the first bar ever are not missing, and those after the last one only when they are many.
+        Sessions before a ticker's first bar are not gaps; those after its last bar are gaps only when there are many.
         """
         start: date | None = query.start
         if is_new and self._first.get(ticker) is None:
@@ -56,19 +56,20 @@ class Gaps:
         barless = [ticker for ticker, first in self._first.items() if first is None]
         if barless:
             yield (
-                f"{title} has no bar of {names(barless)} since {start}. Is each spelled as there, and does the"
-                " plan reach back that far?"
+                f"{title} has no bars for {names(barless)} since {start}. Check the spelling, and how far back your"
+                " plan reaches."
             )
         late = [
             f"{ticker} ({first})" for ticker, first in self._first.items() if first and first > start + LONGEST_CLOSURE
         ]
         if late:
-            yield f"{title} has no bar as old as the start, {start}. The first one is that of {names(late)}."
+            yield f"{title} data starts later than {start}: {names(late)}."
         gaps = self._all_missing()
         if gaps:
             count = sum(map(len, gaps.values()))
             places = [f"{ticker} {day}" for ticker, days in gaps.items() for day in days[:NAMED_SESSIONS]]
-            yield f"{title} has no bar for {count} sessions of {len(gaps)} tickers: {names(places)}."
+            of = f"{count:,} session{'s' * (count != 1)} of {len(gaps):,} ticker{'s' * (len(gaps) != 1)}"
+            yield f"{title} has no bar for {of}: {names(places)}."
 
     def _all_missing(self) -> dict[str, list[date]]:
         gaps = {ticker: list(days) for ticker, days in self._missing.items()}

@@ -123,7 +123,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
             return ErrorResolution(ResponseAction.SUCCESS)
         reaction = REACTIONS[current.problem.kind]
         said = trim(filter_secrets(current.problem.said))
-        message = f"{self._provider.title}: {current.problem.kind.value}. {said}"
+        message = f"{self._provider.title} ({current.problem.kind.value}): {said}"
         return ErrorResolution(reaction.action, reaction.failure, message)
 
     def _may_try_again(self, problem: Problem) -> bool:
@@ -145,7 +145,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
             self._resume_at = time.monotonic() + (problem.wait or 0)
             if problem.wait:
                 until = datetime.now(timezone.utc) + timedelta(seconds=problem.wait)
-                logger.info(f"{self._provider.title} asks to slow down: waiting until {until:%H:%M:%S} UTC.")
+                logger.info(f"{self._provider.title} is rate limiting requests; waiting until {until:%H:%M:%S} UTC.")
         return problem.wait
 
     def _judge(self, received: Response | Exception | None) -> tuple[Problem | None, int | None]:

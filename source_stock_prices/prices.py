@@ -59,9 +59,9 @@ class Prices:
         if self._is_whole_market and queries and ANY in seen and self._config.adjustment != RAW:
             queries = self._history_of_splits(seen[ANY]) + queries
         if self._start > end and not all(ticker in seen for ticker in self._config.tickers):
-            self._logger.warning(f"The start, {self._start}, is after {end}, the last session due.")
+            self._logger.warning(f"{self.name}: start_date {self._start} is after {end}, the last session to read.")
         elif not queries:
-            self._logger.info(f"Nothing to ask: every ticker was read up to {end}, the last session that is due.")
+            self._logger.info(f"{self.name}: nothing to do; all tickers are up to date ({end}).")
         return queries
 
     def _history_of_splits(self, seen: Mapping[str, Any]) -> list[Query]:
@@ -70,7 +70,7 @@ class Prices:
         tickers = sorted(self._split_tickers(first, self._blank.end))
         since = self._rewritten_since(seen)
         if tickers:
-            self._logger.warning(f"{names(tickers)} split after {seen['date']}: read again since {since}.")
+            self._logger.warning(f"{self.name}: {names(tickers)} split after {seen['date']}; rereading from {since}.")
         return self._batches((ticker, since) for ticker in tickers)
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Bar]:
@@ -94,10 +94,10 @@ class Prices:
             if ticker in report.failed:
                 continue
             if not history or iso(history[0].date) > day:
-                said = f"its history came back without the bar of {day}"
+                said = f"the reread history has no bar for {day}"
                 report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, said)))
             elif history[0].date > query.start + LONGEST_CLOSURE:
-                sentence = "{title} has no bar as old as the start, %s. The first one is that of {names}." % self._start
+                sentence = f"{{title}} data starts later than {self._start}: {{names}}."
                 report.remark(sentence, f"{ticker} ({history[0].date})")
         return bars
 
@@ -109,16 +109,22 @@ class Prices:
             return False  # a later day of the whole market: the one of the last bar seen was asked before
         finding, was, now = judge(seen[ticker], bars.get(ticker, []), self._config.adjustment)
         if finding is Finding.GONE:
-            sentence = "{title} no longer serves the last bar read of {names}: renamed, reused or delisted?"
+            sentence = "{title} no longer serves the last bar read for {names}. Was it renamed or delisted?"
             report.remark(sentence, f"{ticker} ({day})")
         elif finding is Finding.IRRECONCILABLE:
-            report.lines.append(f"The raw price of {ticker} on {day} was {was} and is {now}: is the ticker reused?")
+            report.lines.append(f"{ticker} on {day}: raw price was {was}, now {now}; has the ticker been reassigned?")
         elif finding is Finding.RESTATED:
-            ratio = f"ratio {now / was:.6g}" if now and was and moved(was, now) else "by a new row"
-            report.lines.append(
-                f"{self._config.provider.title} rewrote the history of {ticker}: {day} was {was} and is {now} ({ratio})."
-                f" It is read again since {self._rewritten_since(seen[ticker])}."
-            )
+            since = self._rewritten_since(seen[ticker])
+            before, after = seen[ticker].get("adjustment", RAW), self._config.adjustment
+            if was and before != after:
+                report.lines.append(f"adjustment changed from {before} to {after}; rereading {ticker} from {since}.")
+            else:
+                why = "a new split or dividend"
+                if now and was and moved(was, now):
+                    why = f"{day} was {was}, now {now} (ratio {now / was:.6g})"
+                report.lines.append(
+                    f"{self._config.provider.title} rewrote the history of {ticker}: {why}. Rereading from {since}."
+                )
         return finding is Finding.RESTATED
 
     def _rewritten_since(self, seen: Mapping[str, Any]) -> date:

@@ -1,4 +1,4 @@
-"""What a sync found out beside its records: tickers that failed, rows left out, what stopped it, and its final error."""
+"""What a sync finds out beside its records: failed tickers, dropped bars, what stopped it, and its final error."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Query
 
 MAX_UNREADABLE = 3
-"""Unreadable answers in a row after which it is no ticker's fault."""
+"""Unreadable responses in a row after which the whole sync fails, not only their tickers."""
 
 
 class Report:
-    """Collects while a sync runs: each query in a report of its own, which the report of the sync takes over.
+    """Collects findings while a sync runs, one report per query; at the end they become log lines and one error.
 
-    `lines` are warnings to write as soon as the query's answer is used; `summary` has those of the whole sync.
+    `lines` are warnings to log as soon as the response of the query is used.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -32,10 +32,10 @@ class Report:
         self._remarks: dict[str, list[str]] = {}
 
     def add(self, other: Report, query: Query) -> None:
-        """Takes over what the report of one query collected.
+        """Merges the report of one query into this one.
 
-        An unreadable answer is its ticker's failure, until there are several in a row: then it is the whole sync's. A
-        ticker that could be read, even without a row, ends the run.
+        An unreadable response fails its ticker; MAX_UNREADABLE of them in a row fail the sync. A readable response in
+        between, even an empty one, starts the count again.
         """
         self.failed |= other.failed
         unreadable = [error for error in other.failed.values() if error.problem.kind is Kind.UNREADABLE]
@@ -52,38 +52,38 @@ class Report:
             self._remarks.setdefault(sentence, []).extend(things)
 
     def set_aside(self, ticker: str, error: ProviderError) -> None:
-        """A ticker failed, the others go on."""
+        """Records that a ticker failed; the other tickers are still read."""
         self.failed[ticker] = error
         self.lines.append(error.explain(self._provider, [ticker]))
 
     def stop(self, tickers: Sequence[str], error: ProviderError) -> None:
-        """A problem of the whole sync was met when some tickers were asked for."""
+        """Records the problem that ends the whole sync, and the tickers whose query met it."""
         self.stopped = tickers, error
 
     def drop(self, why: str) -> None:
-        """A bar was left out."""
+        """Counts a bar that was dropped, by reason."""
         self._dropped[why] += 1
 
     def note(self, notice: str, tickers: Iterable[str]) -> None:
-        """The vendor said something beside the bars of some tickers."""
+        """Records a notice that the vendor sent with the bars of some tickers."""
         self._notices.setdefault(notice, []).extend(tickers)
 
     def remark(self, sentence: str, thing: str) -> None:
-        """Something to look at. `sentence` has {title} and {names} in it: all things with the same one share a line."""
+        """Records something to look at. `sentence` has {title} and {names} in it; things with the same one share a line."""
         self._remarks.setdefault(sentence, []).append(thing)
 
     def summary(self) -> Iterator[str]:
-        """A line for each kind of thing that a person should look at."""
+        """One warning per finding that a person should look at."""
         title = self._provider.title
         for why, count in self._dropped.items():
-            yield f"{count} bars of {title} were dropped: {why}."
+            yield f"Dropped {count:,} bar{'s' * (count != 1)} from {title}: {why}."
         for notice, tickers in self._notices.items():
-            yield f"{title} on {names(tickers)}: {notice}"
+            yield f"Notice from {title} for {names(tickers)}: {notice}"
         for sentence, things in self._remarks.items():
             yield sentence.format(title=title, names=names(things))
 
     def failure(self) -> AirbyteTracedException | None:
-        """The error that ends the sync: what stopped it, then every failed ticker, by kind of problem."""
+        """The error that ends the sync: what stopped it, then the failed tickers by kind. None after a success."""
         by_kind: dict[Kind, list[str]] = {}
         for ticker, error in self.failed.items():
             by_kind.setdefault(error.problem.kind, []).append(ticker)

@@ -1,4 +1,4 @@
-"""The console entry point: the CDK's, with this connector's sentences for a wrong config, and its own way to write records."""
+"""The console entry point: the CDK's, with this connector's own sentences and its own way to write records."""
 
 from __future__ import annotations
 

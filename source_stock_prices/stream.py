@@ -112,7 +112,7 @@ class StockPrices(HttpStream):
                 raise
             # The plan serves no bar of the last day yet; those of the days before are there to be read.
             self._served_until = query.end - timedelta(days=1)
-            self.logger.info(f"{self.provider.title} does not serve {query.end} yet: {trim(error.problem.said)}")
+            self.logger.info(f"{self.provider.title} has not published {query.end} yet: {trim(error.problem.said)}")
             return self.ask(query, report)
 
     def _bars(self, query: Query, report: Report) -> Iterator[Bar]:
@@ -195,11 +195,11 @@ class StockPrices(HttpStream):
 
 @contextmanager
 def readable(answer: Answer) -> Iterator[None]:
-    """Turns what is raised on a body that is not its vendor's into a ProviderError."""
+    """Turns what a provider raises on an unexpected body into a ProviderError."""
     try:
         yield
     except MISREAD as error:
-        said = f"{type(error).__name__} {trim(str(error), 80)} in {answer.text}"
+        said = f"{type(error).__name__}: {trim(str(error), 80)} in {answer.text}"
         raise ProviderError(Problem(Kind.UNREADABLE, said), answer.status) from error
 
 

@@ -1,4 +1,4 @@
-"""What a sync of prices and one of events have in common: queries in slices, answers in order, a bad ticker set aside."""
+"""What syncs of prices and of events share: queries in slices, answers in order, a bad ticker set aside."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ class Sync(Generic[T]):
         )
 
     def run(self, messages: Iterable[StreamData]) -> Iterator[StreamData]:
-        """Passes on what the CDK makes of this sync, then warns of what a person should look at, and fails if it must."""
+        """Passes on what the CDK makes of this sync, then logs its findings, and raises the error that ends it."""
         try:
             yield from messages
         finally:
             self._answers.close()
         for line in (*self._report.summary(), *self._half.summary()):
-            self._logger.warning(line)
+            self._logger.warning(f"{self._half.name}: {line}")
         if failure := self._report.failure():
             raise failure
 
@@ -88,7 +88,9 @@ class Sync(Generic[T]):
         seen = deepcopy(dict(state))
         in_future = [ticker for ticker, last in seen.items() if last["date"] > self._today.isoformat()]
         if in_future:
-            self._logger.warning(f"The state of {names(in_future)} is in the future: nothing is read until then.")
+            self._logger.warning(
+                f"{self._half.name}: the state of {names(in_future)} is in the future; nothing is read until that date."
+            )
         try:
             queries = self._half.queries(seen)
         except ProviderError as error:
@@ -122,7 +124,7 @@ class Sync(Generic[T]):
 
     def _records(self, query: Query, found: Found[T], report: Report, state: State) -> Iterator[StreamData]:
         for line in report.lines:
-            self._logger.warning(line)
+            self._logger.warning(f"{self._half.name}: {line}")
         self._report.add(report, query)
         # A later query's rows would hide those that a ticker failed on.
         asked: Iterable[str] = found if query.tickers == (ANY,) else query.tickers

@@ -31,7 +31,7 @@ def test_it_tells_what_happened_what_was_said_and_what_to_do(kind: Kind) -> None
     """A sentence that only says that something failed leaves the user alone."""
     sentence = ProviderError(Problem(kind, "the vendor's words", fix="And a hint."), 418).explain(MASSIVE, ["AAPL"])
     assert "Massive" in sentence
-    assert 'It said (HTTP 418): "the vendor\'s words".' in sentence
+    assert 'The API replied (HTTP 418): "the vendor\'s words".' in sentence
     assert sentence.endswith("And a hint.")
     assert "{" not in sentence
 

@@ -141,7 +141,7 @@ def test_it_tells_what_the_vendor_says_beside_the_rows() -> None:
     with requests_mock.Mocker(case_sensitive=True) as wire:
         wire.get(requests_mock.ANY, json=rows)
         _, report = stream._answer({}, Query(("AAPL",), date(2020, 1, 1), TODAY, "raw", TODAY))
-    assert list(report.summary(TODAY)) == ["EODHD on AAPL: Data is limited by one year"]
+    assert list(report.summary(TODAY)) == ["Notice from EODHD for AAPL: Data is limited by one year"]
 
 
 def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
