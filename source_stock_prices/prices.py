@@ -75,7 +75,10 @@ class Prices:
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Bar]:
         """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history."""
-        bars = by_ticker(self._ask, query, report, self._config.provider)
+        provider = self._config.provider
+        if query.tickers == (ANY,) or len(query.tickers) > provider.tickers_per_request:
+            return self._ask(query, report)  # a day of the whole market: a failure fails the whole sync
+        bars = by_ticker(self._ask, query, report, provider)
         rewritten = [
             (ticker, self._rewritten_since(seen[ticker]))
             for ticker in query.tickers

@@ -69,7 +69,7 @@ class Report:
         self._notices.setdefault(notice, []).extend(tickers)
 
     def remark(self, sentence: str, thing: str) -> None:
-        """Records something to look at. `sentence` has {title} and {names} in it; things with the same one share a line."""
+        """Records something to look at. `sentence` has {title} and {names}; things with the same one share a line."""
         self._remarks.setdefault(sentence, []).append(thing)
 
     def summary(self) -> Iterator[str]:

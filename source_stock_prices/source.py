@@ -46,6 +46,8 @@ def _json_or_lines(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
+        if not lines:
+            return []  # an empty file is no state
         if len(lines) < 2:
             raise
         return [json.loads(line) for line in lines]  # the STATE lines of a read as they are: the later one counts

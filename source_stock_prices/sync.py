@@ -145,7 +145,7 @@ def by_ticker(ask: Callable[[Query, Report], Found[T]], query: Query, report: Re
     try:
         return ask(query, report)
     except ProviderError as error:
-        if not error.reaction.of_ticker or query.tickers == (ANY,):
+        if not error.reaction.of_ticker:
             raise
         culprits = [ticker for ticker in query.tickers if _is_culprit(ticker, query, error, provider)]
         for ticker in culprits:
