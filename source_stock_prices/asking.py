@@ -86,7 +86,7 @@ class Asking(Stream, ABC, Generic[T]):
         self._left, size = len(queries), plan.slice_size(len(queries))
         while self._left and not self._report.stopped:
             yield {"queries": min(size, self._left), "of": len(queries)}
-            self.logger.info(self._progress.line(self._requests() - before))
+            self.logger.info(self._progress.line(self._requests() - before, self._report.failed))
 
     def read_records(
         self,
