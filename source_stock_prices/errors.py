@@ -56,7 +56,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "Your {title} plan does not cover the data requested for the {tickers}.{said} Request less, or upgrade it.",
+        "Your {title} plan does not cover the data requested for the {tickers}.{said} Request less, or upgrade.",
     ),
     Kind.UNKNOWN_TICKER: Reaction(
         ResponseAction.FAIL,
@@ -67,7 +67,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.TICKER_NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "Your {title} plan does not cover the {tickers}.{said} Remove {them} from stock_ticker, or upgrade the plan.",
+        "Your {title} plan does not cover the {tickers}.{said} Remove {them} from stock_ticker, or upgrade.",
         of_ticker=True,
     ),
     Kind.NOT_YET: Reaction(

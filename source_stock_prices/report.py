@@ -136,7 +136,10 @@ class Report:
         if late:
             yield f"{title} data starts later than {start}: {names(late)}."
         if self._gone:
-            yield f"{title} no longer serves the last bar read for {names(self._gone)}. Was it renamed or delisted?"
+            yield (
+                f"{title} no longer serves the last bar read for {names(self._gone)}. Check for a renamed, reassigned or"
+                " delisted ticker."
+            )
         if gaps:
             count = sum(map(len, gaps.values()))
             places = [f"{ticker} {day}" for ticker, days in gaps.items() for day in days[:3]]
