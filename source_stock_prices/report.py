@@ -137,8 +137,8 @@ class Report:
             yield f"{title} data starts later than {start}: {names(late)}."
         if self._gone:
             yield (
-                f"{title} no longer serves the last bar read for {names(self._gone)}. Check for a renamed, reassigned or"
-                " delisted ticker."
+                f"{title} no longer serves the last bar read for {names(self._gone)}. Check for a renamed, reassigned"
+                " or delisted ticker."
             )
         if gaps:
             count = sum(map(len, gaps.values()))
