@@ -20,13 +20,13 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     get_declarative_component_schema,
     validate_manifest,
 )
+from source_stock_prices.reference import MANIFESTS, Reference, Row, manifest, references
 
 from source_stock_prices import reference
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import Query
-from source_stock_prices.reference import MANIFESTS, Reference, Row, manifest, references
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 
