@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -109,3 +109,27 @@ def _agree_within_rounding(
     if low is not None and not 0 < low * (1 - ROUNDING_TOLERANCE) <= lowest:
         return False
     return high is None or highest <= high * (1 + ROUNDING_TOLERANCE)
+
+
+JUMP = 10
+"""A close this many times the one before, or this small a part of it, is told of: few days have one, and few are real."""
+
+
+def jumps(bars: Iterable[Bar], last_close: dict[str, float]) -> Iterator[tuple[Bar, float]]:
+    """The bars, ascending, whose close is far from the one before without a split in the row, with that close.
+
+    `last_close` has the last close of each ticker, and is kept up to date.
+    """
+    ticker, before = "", 0.0
+    for bar in bars:
+        if bar.ticker != ticker:
+            if before:
+                last_close[ticker] = before
+            ticker = bar.ticker
+            before = last_close.get(ticker, 0.0)
+        close = bar.close or 0.0
+        if before and not before / JUMP < close < before * JUMP and bar.split_factor in (None, 0, 1):
+            yield bar, before
+        before = close
+    if before:
+        last_close[ticker] = before

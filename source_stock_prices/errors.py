@@ -123,6 +123,13 @@ class ProviderError(Exception):
     def reaction(self) -> Reaction:
         return REACTIONS[self.problem.kind]
 
+    @property
+    def is_of_ticker(self) -> bool:
+        """Whether it is about one ticker, so that the others go on: a server error is, an unreachable host is not."""
+        if self.problem.kind is Kind.UNAVAILABLE:
+            return self.status is not None
+        return self.reaction.of_ticker
+
     def explain(self, provider: Provider, tickers: Sequence[str]) -> str:
         """What happened, what the API replied, and what to do, in sentences without a secret."""
         kind, said, _, fix, _ = self.problem

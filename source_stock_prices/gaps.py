@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 
 from source_stock_prices import sessions
 from source_stock_prices.errors import names
@@ -25,6 +26,9 @@ class Gaps:
         self._first: dict[str, date | None] = {}
         self._missing: dict[str, list[date]] = {}
         self._since_last_bar: dict[str, list[date]] = {}
+        self._holes: dict[str, set[date]] = {}
+        self._given_up: dict[str, list[date]] = {}
+        self._long_gaps: dict[str, list[str]] = {}
 
     def read(self, query: Query, ticker: str, bars: Sequence[Bar], *, is_new: bool) -> None:
         """Records which sessions of a query's window have no bar for a ticker; `is_new` if it was never read before.
@@ -35,7 +39,10 @@ class Gaps:
         if is_new and self._first.get(ticker) is None:
             start = bars[0].date if bars else None
             self._first[ticker] = start
-        if start is None or not self._provider.trades_in_new_york(ticker):
+        if start is None:
+            return
+        if not self._provider.trades_in_new_york(ticker):
+            self._look_for_long_gaps(ticker, [bar.date for bar in bars] or [start], query.end)
             return
         due = sessions.between(start, query.end)
         served = [bar.date for bar in bars]
@@ -49,6 +56,45 @@ class Gaps:
         after_last = [day for day in waiting if day >= last]
         if after_last:
             self._since_last_bar[ticker] = after_last
+
+    def read_on(
+        self, query: Query, ticker: str, bars: Sequence[Bar], known: Collection[date], state_date: date
+    ) -> None:
+        """A ticker was read on from its state: tells of sessions after it, and of old holes that are given up now.
+
+        `known` are the days of the recheck window that the state remembers. A hole is asked for again as long as it is
+        in the window, and told of when it leaves it.
+        """
+        self._fill(ticker, known, bars)
+        if query.end <= state_date:
+            return
+        new = [bar for bar in bars if bar.date > state_date]
+        first = max(query.start, state_date + timedelta(days=1))
+        if self._provider.trades_in_new_york(ticker):
+            self.read(query._replace(start=first), ticker, new, is_new=False)
+        else:
+            self._look_for_long_gaps(ticker, [state_date, *(bar.date for bar in new)], query.end)
+
+    def _fill(self, ticker: str, known: Collection[date], bars: Sequence[Bar]) -> None:
+        """Remembers which sessions between known ones have no bar, and takes out those that have one now."""
+        if not known or not self._provider.trades_in_new_york(ticker):
+            return
+        if ticker not in self._holes:
+            due = sessions.between(min(known), max(known))
+            self._holes[ticker] = set(due).difference(known)
+        self._holes[ticker].difference_update(bar.date for bar in bars)
+
+    def _look_for_long_gaps(self, ticker: str, days: Sequence[date], end: date) -> None:
+        """Without a calendar of its exchange, a ticker is missing bars where no exchange is closed for as long."""
+        for before, after in pairwise([*days, end]):
+            if after - before > LONGEST_CLOSURE:
+                self._long_gaps.setdefault(ticker, []).append(f"{ticker} {before} to {after}")
+
+    def given_up(self, ticker: str, window_start: date) -> None:
+        """The recheck window of a ticker begins with a day from the next sync on: older holes stay."""
+        holes = sorted(day for day in self._holes.get(ticker, ()) if day < window_start)
+        if holes:
+            self._given_up.setdefault(ticker, []).extend(holes)
 
     def lines(self) -> Iterator[str]:
         """A line for each kind of gap."""
@@ -66,10 +112,12 @@ class Gaps:
             yield f"{title} data starts later than {start}: {names(late)}."
         gaps = self._all_missing()
         if gaps:
-            count = sum(map(len, gaps.values()))
-            places = [f"{ticker} {day}" for ticker, days in gaps.items() for day in days[:NAMED_SESSIONS]]
-            of = f"{count:,} session{'s' * (count != 1)} of {len(gaps):,} ticker{'s' * (len(gaps) != 1)}"
-            yield f"{title} has no bar for {of}: {names(places)}."
+            yield f"{title} has no bar for {_places(gaps)}. They are asked for again as long as they are recent."
+        if self._given_up:
+            yield f"{title} still has no bar for {_places(self._given_up)}. They are not asked for any more."
+        if self._long_gaps:
+            spans = [span for spans in self._long_gaps.values() for span in spans]
+            yield f"{title} has no bars for longer than any exchange is closed: {names(spans)}."
 
     def _all_missing(self) -> dict[str, list[date]]:
         gaps = {ticker: list(days) for ticker, days in self._missing.items()}
@@ -77,3 +125,11 @@ class Gaps:
             if days[-1] - days[0] > LONGEST_CLOSURE:
                 gaps.setdefault(ticker, []).extend(days)
         return gaps
+
+
+def _places(gaps: Mapping[str, Sequence[date]]) -> str:
+    """How many sessions of how many tickers, and the first of them."""
+    count = sum(map(len, gaps.values()))
+    places = [f"{ticker} {day}" for ticker, days in gaps.items() for day in days[:NAMED_SESSIONS]]
+    of = f"{count:,} session{'s' * (count != 1)} of {len(gaps):,} ticker{'s' * (len(gaps) != 1)}"
+    return f"{of}: {names(places)}"

@@ -1,4 +1,4 @@
-"""What to ask: from what was seen of each ticker to queries, in slices. Pure: dates in, queries out."""
+"""What to ask: from what the state remembers of each ticker to queries, in slices. Pure: dates in, queries out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from datetime import date, timedelta
 from math import ceil
 from typing import Any, NamedTuple
 
-from source_stock_prices import sessions
+from source_stock_prices import healing, sessions
 from source_stock_prices.providers.terms import ANY, Query
-
-STATES_A_SYNC = 12
-"""Slices, and so STATE messages, of the largest sync. Each repeats the state of every ticker."""
+from source_stock_prices.recheck import recheck_days
 
 BARS_A_QUERY = 20_000
 """Calendar days times tickers of one query at most: its bars are held in memory until they are sorted."""
@@ -22,125 +20,240 @@ ANNOUNCED = timedelta(days=366)
 MARKET_SPAN = timedelta(days=500)
 """How many days of the whole market's events one query asks for: its rows are held until they are sorted."""
 
-Seen = Mapping[str, Mapping[str, Any]]
-Window = tuple[str, date]
-"""A ticker, with the first day to ask for."""
+DAY = timedelta(days=1)
+
+Entries = Mapping[str, Mapping[str, Any]]
 
 
-class Limits(NamedTuple):
-    """What one request of a vendor can ask for. None stands for as much as one likes."""
+class Window(NamedTuple):
+    """The days to ask for of a ticker, both ends inclusive."""
 
-    tickers: int = 1
-    bars: int | None = BARS_A_QUERY
+    ticker: str
+    first: date
+    last: date
+
+
+class Facts(NamedTuple):
+    """What a plan for prices depends on, beside the state.
+
+    `blank` is a query without tickers, up to the last day to ask for. `start` is where a history begins, `bound` the
+    same if the user said so.
+    """
+
+    blank: Query
+    start: date
+    bound: date | None = None
+    provider: str = ""
+    recheck_sessions: int = 10
+    tickers_per_request: int = 1
+    bars_per_request: int | None = BARS_A_QUERY
     whole_market_by_date: bool = False
 
 
-def price_queries(tickers: Sequence[str], seen: Seen, start: date, blank: Query, limits: Limits) -> list[Query]:
-    """The queries for the bars that can be new, in the order of their use: the fewest requests.
-
-    `blank` is a query without tickers, up to the last day to ask for.
-    """
-    wanted = list(windows(tickers, seen, start, blank.end))
-    if tuple(tickers) == (ANY,):
-        return [_of_day((ANY,), day, blank) for _, first in wanted for day in sessions.between(first, blank.end)]
-    first_day = by_date(wanted, blank.end) if limits.whole_market_by_date else None
+def price_queries(tickers: Sequence[str], entries: Entries, facts: Facts) -> list[Query]:
+    """The queries for the bars that can be new or changed, in the order of their use: the fewest requests."""
+    ordered = healing.order(tickers, entries)
+    daily = [window for ticker in ordered for window in _new_bars(ticker, entries.get(ticker, {}), facts)]
+    others = [window for ticker in ordered for window in _older_bars(ticker, entries.get(ticker, {}), facts)]
+    dates = {ticker: _state_date(entries.get(ticker, {})) or facts.start for ticker in ordered}
+    first_day = _by_date_from(daily, dates, facts) if facts.whole_market_by_date else None
     if first_day is None:
-        return batches(wanted, blank, limits)
-    queries = batches([(ticker, first) for ticker, first in wanted if first < first_day], blank, limits)
-    asked: tuple[str, ...] = ()
-    for day in sessions.between(first_day, blank.end):
-        of_day = tuple(ticker for ticker, first in wanted if first_day <= first <= day)
-        if of_day != asked:
-            asked = of_day  # mostly the same: one of them is enough to keep
-        queries.append(_of_day(asked, day, blank))
-    return queries
+        return batches(daily + others, facts)
+    alone = [window for window in daily if dates[window.ticker] < first_day]
+    together = {window.ticker: dates[window.ticker] for window in daily if dates[window.ticker] >= first_day}
+    days = _days_from(first_day, facts)
+    return batches(alone, facts) + list(_by_date(together, entries, days, facts)) + batches(others, facts)
+
+
+def market_queries(entries: Entries, facts: Facts) -> list[Query]:
+    """The queries for the whole market, a session each: those to recheck, then the new ones, ascending.
+
+    Older sessions that a changed setting or an earlier start wants follow, the newest first, so that the state can say
+    how far they were read. The histories of tickers that wait to be read again come last.
+    """
+    entry = entries.get(ANY, {})
+    end = facts.blank.end
+    state_date = _state_date(entry)
+    if state_date is None:
+        return [_of_day((ANY,), day, facts.blank) for day in sessions.between(facts.start, end)]
+    if state_date > facts.blank.today:
+        return []
+    days: list[date] = []
+    unread_setting = _unread_setting(entry, facts)
+    if state_date < end:
+        if unread_setting is None:
+            days += _days_from(state_date, facts)
+        else:
+            days += sessions.between(state_date + DAY, end)
+    if unread_setting is not None:
+        days += reversed(sessions.between(healing.first_day(entry, facts.bound), unread_setting))
+    gap = healing.gap_before(entry, facts.bound) if facts.bound else None
+    if gap:
+        days += reversed(sessions.between(*gap))
+    first = healing.first_day(entry, facts.bound)
+    waiting = [Window(ticker, first, end) for ticker, each in entries.items() if each.get("again") is True]
+    return [_of_day((ANY,), day, facts.blank) for day in days] + batches(waiting, facts)
+
+
+def is_by_date(query: Query, tickers_per_request: int) -> bool:
+    """Whether a query is answered with a session of the whole market."""
+    return query.tickers == (ANY,) or len(query.tickers) > tickers_per_request
 
 
 def event_queries(
-    tickers: Sequence[str], seen: Seen, start: date, end: date | None, lookback: timedelta, blank: Query, limits: Limits
+    tickers: Sequence[str],
+    entries: Entries,
+    *,
+    start: date,
+    bound: date | None,
+    end: date | None,
+    lookback: timedelta,
+    facts: Facts,
 ) -> list[Query]:
     """The queries for events, from the start, or the lookback before the last read, to as far as they are announced.
 
     A ticker that was read today is not asked for again. `end` is the last day that the user wants.
     """
-    today = blank.today
+    today = facts.blank.today
     last = min(end or date.max, today + ANNOUNCED)
-    wanted = []
-    for ticker in tickers:
-        first = _first_day_of_events(seen.get(ticker), start, lookback, today)
+    windows = []
+    for ticker in healing.order(tickers, entries):
+        first = _first_day_of_events(entries.get(ticker, {}), start, bound, lookback, facts)
         if first is not None and first <= last:
-            wanted.append((ticker, first))
-    queries = batches(wanted, blank._replace(end=last), limits)
-    return [part for query in queries for part in _in_spans(query)]
+            windows.append(Window(ticker, first, last))
+    return [part for query in batches(windows, facts) for part in _in_spans(query)]
 
 
-def ticker_queries(tickers: Sequence[str], blank: Query, limits: Limits) -> list[Query]:
+def ticker_queries(tickers: Sequence[str], facts: Facts) -> list[Query]:
     """The queries for what a vendor knows of tickers, today."""
-    wanted = [(ticker, blank.today) for ticker in tickers]
-    return batches(wanted, blank._replace(end=blank.today), limits)
+    today = facts.blank.today
+    return batches([Window(ticker, today, today) for ticker in tickers], facts)
 
 
-def windows(tickers: Sequence[str], seen: Seen, start: date, end: date) -> Iterator[Window]:
-    """Each ticker that can have a bar not seen yet, with the first day to ask for: the last bar seen, or the start.
-
-    The last bar seen is asked for again with what is new, since vendors correct it.
-    """
-    for ticker in tickers:
-        last = seen.get(ticker)
-        if last is None:
-            if start <= end:
-                yield ticker, start
-            continue
-        first = date.fromisoformat(last["date"])
-        if first < end:
-            yield ticker, first
-
-
-def batches(windows: Iterable[Window], blank: Query, limits: Limits) -> list[Query]:
+def batches(windows: Iterable[Window], facts: Facts) -> list[Query]:
     """The queries for some windows. Tickers with the same window are asked for together, as many as a request takes."""
-    alike: dict[date, list[str]] = {}
-    for ticker, first in windows:
-        alike.setdefault(first, []).append(ticker)
+    alike: dict[tuple[date, date], list[str]] = {}
+    for ticker, first, last in windows:
+        alike.setdefault((first, last), []).append(ticker)
     queries = []
-    for first, tickers in alike.items():
-        size = limits.tickers
-        if limits.bars is not None:
-            days = (blank.end - first).days + 1
-            size = max(1, min(size, limits.bars // days))
+    for (first, last), tickers in alike.items():
+        size = facts.tickers_per_request
+        if facts.bars_per_request is not None:
+            days = (last - first).days + 1
+            size = max(1, min(size, facts.bars_per_request // days))
         for n in range(0, len(tickers), size):
-            queries.append(blank._replace(tickers=tuple(tickers[n : n + size]), start=first))
+            queries.append(facts.blank._replace(tickers=tuple(tickers[n : n + size]), start=first, end=last))
     return queries
 
 
-def by_date(windows: Sequence[Window], end: date) -> date | None:
-    """From which day on to ask for the whole market a session, in place of each ticker whose window begins then or
-    later: None where that is no fewer requests.
+def slice_size(queries: int, state_bytes: int = 0) -> int:
+    """Queries of one slice, so that a sync has few STATEs, and the fewer the larger they are."""
+    return ceil(queries / healing.states_a_sync(state_bytes)) or 1
+
+
+def _state_date(entry: Mapping[str, Any]) -> date | None:
+    return date.fromisoformat(entry["date"]) if "date" in entry else None
+
+
+def _new_bars(ticker: str, entry: Mapping[str, Any], facts: Facts) -> Iterator[Window]:
+    """The window of the bars that can be new, with those to recheck; the whole history where a setting changed."""
+    end = facts.blank.end
+    state_date = _state_date(entry)
+    if state_date is None:
+        if facts.start <= end:
+            yield Window(ticker, facts.start, end)
+        return
+    if state_date > facts.blank.today or healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
+        return
+    if state_date < end:
+        yield Window(ticker, _recheck_from(entry, state_date, facts), end)
+
+
+def _older_bars(ticker: str, entry: Mapping[str, Any], facts: Facts) -> Iterator[Window]:
+    """The history to read again where a setting changed, and what an earlier start adds before it."""
+    state_date = _state_date(entry)
+    if state_date is None or state_date > facts.blank.today:
+        return
+    if healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
+        first = healing.first_day(entry, facts.bound)
+        yield Window(ticker, min(first, facts.bound or first), max(facts.blank.end, state_date))
+        return
+    gap = healing.gap_before(entry, facts.bound) if facts.bound else None
+    if gap:
+        yield Window(ticker, *gap)
+
+
+def _recheck_from(entry: Mapping[str, Any], state_date: date, facts: Facts) -> date:
+    """The first day of the recheck window: not before what was ever read, nor before a start that the user set."""
+    span = timedelta(days=2 * facts.recheck_sessions + 10)
+    first = healing.window_start(sessions.between(state_date - span, state_date), facts.recheck_sessions)
+    return max(first, healing.first_day(entry, facts.bound))
+
+
+def _unread_setting(entry: Mapping[str, Any], facts: Facts) -> date | None:
+    """The last day of the market that was read with another setting; None where there is none."""
+    if healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
+        return _state_date(entry)
+    again = entry.get("again")
+    return date.fromisoformat(again) if again else None
+
+
+def _days_from(state_date: date, facts: Facts) -> list[date]:
+    """The sessions to ask for where one request has all tickers: some old ones, and every new one, ascending."""
+    end = facts.blank.end
+    span = timedelta(days=4 * facts.recheck_sessions + 20)
+    due = sessions.between(state_date - span, end)
+    old = [day for day in recheck_days(due, state_date, facts.recheck_sessions) if day >= (facts.bound or day)]
+    return old + [day for day in due if day > state_date]
+
+
+def _by_date_from(windows: Sequence[Window], dates: Mapping[str, date], facts: Facts) -> date | None:
+    """From which day on to ask for a session of the whole market, in place of each ticker that was read up to that day
+    or later: None where that is no fewer requests.
     """
-    best, fewest = None, len(windows)
-    for day in sorted({first for _, first in windows}, reverse=True):
-        alone = sum(first < day for _, first in windows)
-        count = len(sessions.between(day, end)) + alone
+    best, fewest = None, len(batches(windows, facts))
+    for day in sorted({dates[window.ticker] for window in windows}, reverse=True):
+        alone = sum(dates[window.ticker] < day for window in windows)
+        count = len(sessions.between(day, facts.blank.end)) + alone
         if count < fewest:
             best, fewest = day, count
     return best
 
 
-def slice_size(queries: int) -> int:
-    """Queries of one slice, so that a sync has few."""
-    return ceil(queries / STATES_A_SYNC) or 1
+def _by_date(
+    dates: Mapping[str, date], entries: Entries, days: Sequence[date], facts: Facts
+) -> Iterator[Query]:
+    """The sessions that tickers are read from together: each those that have begun by then."""
+    begun = {ticker: _begun(entries.get(ticker, {}), first) for ticker, first in dates.items()}
+    asked: tuple[str, ...] = ()
+    for day in days:
+        of_day = tuple(ticker for ticker, first in begun.items() if first <= day)
+        if of_day != asked:
+            asked = of_day  # mostly the same: one of them is enough to keep
+        if asked:
+            yield _of_day(asked, day, facts.blank)
+
+
+def _begun(entry: Mapping[str, Any], first: date) -> date:
+    return date.fromisoformat(entry.get("since", entry["date"])) if "date" in entry else first
 
 
 def _of_day(tickers: tuple[str, ...], day: date, blank: Query) -> Query:
     return blank._replace(tickers=tickers, start=day, end=day)
 
 
-def _first_day_of_events(seen: Mapping[str, Any] | None, start: date, lookback: timedelta, today: date) -> date | None:
-    if seen is None:
+def _first_day_of_events(
+    entry: Mapping[str, Any], start: date, bound: date | None, lookback: timedelta, facts: Facts
+) -> date | None:
+    until = _state_date(entry)
+    if until is None:
         return start
-    until = date.fromisoformat(seen["date"])
-    if until >= today:
+    since = healing.first_day(entry, bound)
+    is_earlier = bound is not None and healing.gap_before(entry, bound) is not None
+    if is_earlier or healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
+        return min(since, bound or since)
+    if until >= facts.blank.today:
         return None
-    since = date.fromisoformat(seen.get("since", seen["date"]))
     return max(until - lookback, since)
 
 
@@ -153,4 +266,4 @@ def _in_spans(query: Query) -> Iterator[Query]:
     while first <= query.end:
         last = min(query.end, first + MARKET_SPAN)
         yield query._replace(start=first, end=last)
-        first = last + timedelta(days=1)
+        first = last + DAY

@@ -1,10 +1,10 @@
-"""Prices in a sync: what is asked of each ticker, whether its history was rewritten, and the records of its bars."""
+"""Prices in a sync: which bars are asked for, what of them is emitted, and what the state remembers of each ticker."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from functools import lru_cache
 from logging import Logger
 from operator import attrgetter
@@ -12,24 +12,32 @@ from typing import Any
 
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_stock_prices import envelope, plan, sessions
+from source_stock_prices import envelope, healing, plan, sessions
+from source_stock_prices.bars import jumps
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.gaps import LONGEST_CLOSURE, Gaps
-from source_stock_prices.providers.terms import ANY, RAW, Bar, Kind, Problem, Query
+from source_stock_prices.market import Market
+from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
+from source_stock_prices.reach import Reach
+from source_stock_prices.recheck import believable
 from source_stock_prices.report import Report
-from source_stock_prices.restatement import Finding, judge, moved
 from source_stock_prices.sync import Found, State, by_ticker
 
 Ask = Callable[[Query, Report], Found[Bar]]
+
+GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
+LATER = "{{title}} data starts later than {first}: {{names}}. Rows before that day keep what they had."
+BEYOND_PLAN = "The {title} plan no longer reaches sessions of the whole market, which keep what they had: {names}."
 
 iso = lru_cache(maxsize=20_000)(date.isoformat)
 """A day as text: that of every ticker, once."""
 
 
 class Prices:
-    """The half of the connector that reads bars. `ask` has the bars of a query; `split_tickers` every ticker of the
-    market that splits in a window, both ends inclusive.
+    """The half of the connector that reads bars, as the healing contract wants it. `ask` has the bars of a query.
+
+    `start` is where a ticker's history begins; `bound` the same if the user said so, before which nothing is asked.
     """
 
     name = "stock_prices"
@@ -40,161 +48,270 @@ class Prices:
         logger: Logger,
         *,
         start: date,
+        bound: date | None,
         blank: Query,
         last_final: date,
         ask: Ask,
-        split_tickers: Callable[[date, date], Iterable[str]],
         in_envelopes: bool,
     ) -> None:
-        self._config, self._logger = config, logger
-        self._start, self._blank, self._last_final = start, blank, last_final
-        self._ask, self._split_tickers = ask, split_tickers
+        self._config, self._provider, self._logger = config, config.provider, logger
+        self._start, self._bound = start, bound
+        self._blank, self._last_final = blank, last_final
         self._in_envelopes = in_envelopes
-        self._is_whole_market = config.tickers == (ANY,)
-        self.gaps = Gaps(config.provider, start)
+        self._reach = Reach(ask)
+        self._gaps = Gaps(config.provider, start)
+        self._entries: State = {}
+        self._market = Market({}, config, last_final, blank.end)
+        self._again: dict[str, date] = {}
+        self._last_close: dict[str, float] = {}
+
+    # What is asked
 
     def queries(self, seen: State) -> list[Query]:
-        queries = plan.price_queries(self._config.tickers, seen, self._start, self._blank, self._limits())
+        self._entries = {ticker: healing.upgraded(entry, self._bound) for ticker, entry in seen.items()}
+        self._market = Market(self._entries, self._config, self._last_final, self._blank.end)
+        if self._market.is_whole:
+            queries = plan.market_queries(self._entries, self._facts())
+        else:
+            queries = plan.price_queries(self._config.tickers, self._entries, self._facts())
+        self._tell_of_settings()
+        self._tell_of_nothing(queries)
+        return queries
+
+    def more_queries(self) -> list[Query]:
+        """The histories that turned out to be rewritten, to be read again."""
+        windows = [plan.Window(ticker, first, self._blank.end) for ticker, first in self._again.items()]
+        return plan.batches(windows, self._facts())
+
+    def _facts(self) -> plan.Facts:
+        provider = self._provider
+        tickers = provider.tickers_per_request
+        if self._config.requests_per_minute and provider.charges_by_ticker:
+            tickers = 1  # the pace counts requests, and here each ticker counts as one
+        return plan.Facts(
+            blank=self._blank,
+            start=self._start,
+            bound=self._bound,
+            provider=provider.name,
+            recheck_sessions=self._config.recheck_sessions,
+            tickers_per_request=tickers,
+            bars_per_request=provider.bars_per_request or plan.BARS_A_QUERY,
+            whole_market_by_date=provider.whole_market_by_date,
+        )
+
+    def _changed_setting(self, ticker: str) -> str | None:
+        entry = self._entries.get(ticker, {})
+        if "date" not in entry:
+            return None
+        return healing.changed_setting(entry, self._config.adjustment, self._provider.name)
+
+    def _tell_of_settings(self) -> None:
+        by_change: dict[str, list[str]] = {}
+        for ticker in self._config.tickers:
+            change = self._changed_setting(ticker)
+            if change:
+                by_change.setdefault(change, []).append(ticker)
+        for change, tickers in by_change.items():
+            first = min(healing.first_day(self._entries[ticker], self._bound) for ticker in tickers)
+            which = "the whole market" if tickers == [ANY] else names(tickers)
+            self._logger.warning(f"{self.name}: {change}; rereading {which} from {first}.")
+
+    def _tell_of_nothing(self, queries: Sequence[Query]) -> None:
         end = self._blank.end
-        if self._is_whole_market and queries and ANY in seen and self._config.adjustment != RAW:
-            queries = self._history_of_splits(seen[ANY]) + queries
-        if self._start > end and not all(ticker in seen for ticker in self._config.tickers):
+        is_new = any("date" not in self._entries.get(ticker, {}) for ticker in self._config.tickers)
+        if self._start > end and is_new:
             self._logger.warning(f"{self.name}: start_date {self._start} is after {end}, the last session to read.")
         elif not queries:
             self._logger.info(f"{self.name}: nothing to do; all tickers are up to date ({end}).")
-        return queries
-
-    def _history_of_splits(self, seen: Mapping[str, Any]) -> list[Query]:
-        """The history of every ticker of the market that split after the last day seen."""
-        first = date.fromisoformat(seen["date"]) + timedelta(days=1)
-        tickers = sorted(self._split_tickers(first, self._blank.end))
-        since = self._rewritten_since(seen)
-        if tickers:
-            self._logger.warning(f"{self.name}: {names(tickers)} split after {seen['date']}; rereading from {since}.")
-        return self._batches((ticker, since) for ticker in tickers)
-
-    def answer(self, query: Query, seen: State, report: Report) -> Found[Bar]:
-        """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history."""
-        provider = self._config.provider
-        if query.tickers == (ANY,) or len(query.tickers) > provider.tickers_per_request:
-            bars = self._ask(query, report)  # a day of the whole market: a failure fails the whole sync
-        else:
-            bars = by_ticker(self._ask, query, report, provider)
-        rewritten = [
-            (ticker, self._rewritten_since(seen[ticker]))
-            for ticker in query.tickers
-            if self._is_rewritten(query, ticker, seen, bars, report)
-        ]
-        for again in self._batches(rewritten):
-            bars |= self._history(again, seen, report)
-        return bars
-
-    def _history(self, query: Query, seen: State, report: Report) -> Found[Bar]:
-        """The whole history of some tickers. Until all of it was read, nothing of such a ticker is emitted."""
-        bars = by_ticker(self._ask, query, report, self._config.provider)
-        for ticker in query.tickers:
-            history = bars.setdefault(ticker, [])
-            day = seen[ticker]["date"]
-            if ticker in report.failed:
-                continue
-            if not history or iso(history[0].date) > day:
-                said = f"the reread history has no bar for {day}"
-                report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, said)))
-            elif history[0].date > query.start + LONGEST_CLOSURE:
-                sentence = f"{{title}} data starts later than {self._start}: {{names}}."
-                report.remark(sentence, f"{ticker} ({history[0].date})")
-        return bars
-
-    def _is_rewritten(self, query: Query, ticker: str, seen: State, bars: Found[Bar], report: Report) -> bool:
-        if ticker == ANY or ticker not in seen or ticker in report.failed:
-            return False
-        day = seen[ticker]["date"]
-        if iso(query.start) > day:
-            return False  # a later day of the whole market: the one of the last bar seen was asked before
-        finding, was, now = judge(seen[ticker], bars.get(ticker, []), self._config.adjustment)
-        if finding is Finding.GONE:
-            sentence = "{title} no longer serves the last bar read for {names}. Was it renamed or delisted?"
-            report.remark(sentence, f"{ticker} ({day})")
-        elif finding is Finding.IRRECONCILABLE:
-            report.lines.append(f"{ticker} on {day}: raw price was {was}, now {now}; has the ticker been reassigned?")
-        elif finding is Finding.RESTATED:
-            since = self._rewritten_since(seen[ticker])
-            before, after = seen[ticker].get("adjustment", RAW), self._config.adjustment
-            if was and before != after:
-                report.lines.append(f"adjustment changed from {before} to {after}; rereading {ticker} from {since}.")
-            else:
-                why = "a new split or dividend"
-                if now and was and moved(was, now):
-                    why = f"{day} was {was}, now {now} (ratio {now / was:.6g})"
-                report.lines.append(
-                    f"{self._config.provider.title} rewrote the history of {ticker}: {why}. Rereading from {since}."
-                )
-        return finding is Finding.RESTATED
-
-    def _rewritten_since(self, seen: Mapping[str, Any]) -> date:
-        """The first day of a ticker that was ever read, as far as the config and the state tell."""
-        known = [date.fromisoformat(seen[key]) for key in ("since", "date") if key in seen]
-        return min([self._config.start_date or self._start, *known])
-
-    def records(
-        self, query: Query, tickers: Iterable[str], found: Found[Bar], state: State, report: Report
-    ) -> Iterator[StreamData]:
-        if self._is_whole_market:
-            bars = [bar for ticker in tickers for bar in found.get(ticker, ())]
-            yield from self._emit(bars)
-            if query.tickers == (ANY,):
-                self._remember(ANY, bars, state)  # a history read again says nothing of the days after it
-            return
-        for ticker in tickers:
-            bars = found.get(ticker, [])
-            self.gaps.read(query, ticker, bars, is_new=ticker not in state)
-            yield from self._emit(bars)
-            self._remember(ticker, bars, state)
-
-    def _emit(self, bars: Sequence[Bar]) -> Iterator[StreamData]:
-        """The records of some bars, ascending by day within a ticker."""
-        if not bars:
-            return
-        records = (self._record(bar) for bar in bars)
-        if self._in_envelopes:
-            last = max(self._n_final(bars) - 1, 0)
-            yield envelope.in_envelope(self.name, records, len(bars), self._record(bars[last]))
-        else:
-            yield from envelope.one_by_one(self.name, records)
-
-    def _n_final(self, bars: Sequence[Bar]) -> int:
-        return bisect_right(bars, self._last_final, key=attrgetter("date"))
-
-    def _remember(self, ticker: str, bars: Sequence[Bar], state: State) -> None:
-        # An unfinished bar moves by itself: it is read again, and could not tell whether a history was rewritten.
-        final = bars[: self._n_final(bars)]
-        seen = state.get(ticker)
-        if not final or (seen is not None and iso(final[-1].date) < seen["date"]):
-            return
-        last = final[-1]
-        now: dict[str, Any] = {"date": iso(last.date), "price": None if ticker == ANY else last.close}
-        if self._config.adjustment != RAW:
-            since = seen.get("since", seen["date"]) if seen else iso(final[0].date)
-            now.update(adjustment=self._config.adjustment, since=since)
-        state[ticker] = now
 
     def expected(self, query: Query) -> int | None:
         if query.tickers == (ANY,):
             return None
         return len(sessions.between(query.start, query.end)) * len(query.tickers)
 
+    # What comes back
+
+    def answer(self, query: Query, seen: State, report: Report) -> Found[Bar]:
+        if self._is_by_date(query):
+            found = self._reach.ask(query, report)
+            if report.market_rows and believable(*report.market_rows, None):
+                found = self._reach.ask(query, report)  # a moment later it may be whole
+            return found
+        is_known = any("date" in self._entries.get(ticker, {}) for ticker in (*query.tickers, ANY))
+        ask = self._reach.ask_as_far_as_it_goes if is_known else self._reach.ask
+        return by_ticker(ask, query, report, self._provider)
+
+    def survives(self, query: Query, error: ProviderError, report: Report) -> bool:
+        """An old session of the whole market that the plan no longer reaches stops nothing."""
+        if error.problem.kind is not Kind.BEYOND_PLAN or not self._is_by_date(query):
+            return False
+        if query.start > self._market.state_date:
+            return False
+        report.remark(BEYOND_PLAN, str(query.start))
+        return True
+
+    def records(
+        self, query: Query, tickers: Iterable[str], found: Found[Bar], state: State, report: Report
+    ) -> Iterator[StreamData]:
+        if self._is_by_date(query):
+            yield from self._session(query, found, state, report)
+            return
+        for ticker in tickers:
+            bars = found.get(ticker, [])
+            if ticker in self._again or self._is_waiting(ticker) or self._changed_setting(ticker):
+                yield from self._history(query, ticker, bars, state, report)
+            else:
+                yield from self._window(query, ticker, bars, state, report)
+
+    def _window(
+        self, query: Query, ticker: str, bars: Sequence[Bar], state: State, report: Report
+    ) -> Iterator[StreamData]:
+        """A ticker's bars of a window: its first ones, those before them, or new ones with those to compare."""
+        entry = self._entries.get(ticker, {})
+        is_new = "date" not in entry
+        if is_new or query.end < healing.first_day(entry, None):
+            self._gaps.read(query, ticker, bars, is_new=is_new)
+            yield from self._emit(bars, report)
+            self._remember(ticker, bars, state, since=query.start)
+            return
+        state_date = date.fromisoformat(entry["date"])
+        known = healing.known_of(entry)
+        verdict = healing.judge(known, state_date, bars, (query.start, query.end), entry.get("price"))
+        if verdict.rewritten and query.start > healing.first_day(entry, self._bound):
+            self._rewritten(ticker, verdict.moved_on, report)
+            return
+        if verdict.rewritten:
+            self._tell_rewritten(ticker, verdict.moved_on, query.start, report)
+        if not bars and known:
+            report.remark(GONE, f"{ticker} ({state_date})")
+        self._gaps.read_on(query, ticker, bars, known, state_date)
+        yield from self._emit(bars if verdict.rewritten else verdict.fresh, report)
+        self._remember(ticker, bars if verdict.rewritten else verdict.fresh, state)
+
+    def _history(
+        self, query: Query, ticker: str, bars: Sequence[Bar], state: State, report: Report
+    ) -> Iterator[StreamData]:
+        """A ticker's whole history, read again."""
+        entry = self._entries.get(ticker, {})
+        problem = self._incomplete(ticker, bars)
+        if problem:
+            report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, problem)))
+            return
+        if bars[0].date > query.start + LONGEST_CLOSURE:
+            report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
+        yield from self._emit(bars, report)
+        if self._market.is_whole:
+            self._market.replace(ticker, bars)
+            state.pop(ticker, None)
+            return
+        since = min(query.start, healing.first_day(entry, None))
+        self._remember(ticker, bars, state, since=since)
+
+    def _incomplete(self, ticker: str, bars: Sequence[Bar]) -> str | None:
+        """What a history lacks that was read before; None if it is whole. A new setting may know less."""
+        entry = self._entries.get(ticker, {})
+        if not bars:
+            return "the reread history has no bars"
+        if "date" not in entry or self._changed_setting(ticker):
+            return None
+        if iso(bars[-1].date) < entry["date"]:
+            return f"the reread history has no bar for {entry['date']}"
+        return None
+
+    def _session(
+        self, query: Query, found: Found[Bar], state: State, report: Report
+    ) -> Iterator[StreamData]:
+        """One session of many tickers."""
+        market = self._market
+        of_day = [bar for bars in found.values() for bar in bars]
+        taken = market.take(query, of_day, report)
+        if not market.is_whole:
+            self._watch_gaps(query, found)
+        for ticker in taken.rewritten:
+            self._rewritten(ticker, query.start, report)
+            if market.is_whole:
+                state[ticker] = {"again": True}
+        yield from self._emit(taken.bars, report)
+        if market.is_whole:
+            market.remember(query, of_day, state)
+            if not self._entries.get(ANY):
+                market.begin(self._start, state)
+            return
+        by_ticker: dict[str, list[Bar]] = {}
+        for bar in taken.bars:
+            by_ticker.setdefault(bar.ticker, []).append(bar)
+        for ticker, bars in by_ticker.items():
+            is_new = "date" not in self._entries.get(ticker, {})
+            self._remember(ticker, bars, state, since=self._start if is_new else None)
+
+    def _watch_gaps(self, query: Query, found: Found[Bar]) -> None:
+        for ticker in query.tickers:
+            entry = self._entries.get(ticker, {})
+            bars = found.get(ticker, ())
+            if "date" not in entry:
+                self._gaps.read(query, ticker, bars, is_new=True)
+            else:
+                self._gaps.read_on(query, ticker, bars, healing.known_of(entry), date.fromisoformat(entry["date"]))
+
+    def _rewritten(self, ticker: str, day: date | None, report: Report) -> None:
+        entry = self._entries.get(ANY if self._market.is_whole else ticker, {})
+        first = healing.first_day(entry, self._bound)
+        self._again[ticker] = first
+        self._tell_rewritten(ticker, day, first, report)
+
+    def _tell_rewritten(self, ticker: str, day: date | None, first: date, report: Report) -> None:
+        title = self._provider.title
+        report.lines.append(f"{title} rewrote the history of {ticker}: {day} changed. Rereading from {first}.")
+
+    # What is emitted, and remembered
+
+    def _emit(self, bars: Sequence[Bar], report: Report) -> Iterator[StreamData]:
+        """The records of some bars, ascending by day within a ticker."""
+        if not bars:
+            return
+        for bar, before in jumps(bars, self._last_close):
+            report.lines.append(
+                f"{bar.ticker} closed at {bar.close:g} on {bar.date}, after {before:g} before."
+                " Check for a split, a wrong price or a reassigned ticker."
+            )
+        records = (self._record(bar) for bar in bars)
+        if self._in_envelopes:
+            last = max(self._final(bars) - 1, 0)
+            yield envelope.in_envelope(self.name, records, len(bars), self._record(bars[last]))
+        else:
+            yield from envelope.one_by_one(self.name, records)
+
+    def _final(self, bars: Sequence[Bar]) -> int:
+        """How many bars, ascending, are final."""
+        return bisect_right(bars, self._last_final, key=attrgetter("date"))
+
+    def _remember(self, ticker: str, bars: Sequence[Bar], state: State, since: date | None = None) -> None:
+        entry = healing.remember(
+            state.get(ticker),
+            bars=bars,
+            window=self._config.recheck_sessions,
+            last_final=self._last_final,
+            since=since,
+            adjustment=self._config.adjustment,
+            provider=self._provider.name,
+        )
+        if entry is None:
+            state.pop(ticker, None)
+            return
+        state[ticker] = entry
+        if "date" in entry:
+            days = healing.known_of(entry)
+            if days:
+                self._gaps.given_up(ticker, min(days))
+
+    def _is_waiting(self, ticker: str) -> bool:
+        return self._entries.get(ticker, {}).get("again") is True
+
+    def _is_by_date(self, query: Query) -> bool:
+        return plan.is_by_date(query, self._provider.tickers_per_request)
+
     def summary(self) -> Iterable[str]:
-        return self.gaps.lines()
-
-    def _batches(self, windows: Iterable[plan.Window]) -> list[Query]:
-        return plan.batches(windows, self._blank, self._limits())
-
-    def _limits(self) -> plan.Limits:
-        provider = self._config.provider
-        tickers = provider.tickers_per_request
-        if self._config.requests_per_minute and provider.charges_by_ticker:
-            tickers = 1  # the pace counts requests, and here each ticker counts as one
-        return plan.Limits(tickers, provider.bars_per_request or plan.BARS_A_QUERY, provider.whole_market_by_date)
+        return self._gaps.lines()
 
     def _record(self, bar: Bar) -> dict[str, Any]:
         """A bar as it is in the table."""
@@ -214,5 +331,5 @@ class Prices:
             "dividend": dividend,
             "split_factor": split_factor,
             "adjustment": self._config.adjustment,
-            "provider": self._config.provider.name,
+            "provider": self._provider.name,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -11,8 +11,11 @@ from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Query
 
-MAX_UNREADABLE = 3
-"""Unreadable responses in a row after which the whole sync fails, not only their tickers."""
+MAX_FAILURES_AT_FIRST = 3
+"""Unreadable answers or server errors in a row that fail the whole sync, before anything was answered."""
+
+MAX_FAILURES_IN_A_ROW = 10
+"""The same, once something was answered."""
 
 
 class Report:
@@ -26,25 +29,37 @@ class Report:
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
-        self._unreadable = 0
+        self.market_rows: tuple[int, int | None] | None = None
+        self._is_answered = False
+        self._unanswered = 0
         self._dropped: Counter[str] = Counter()
         self._notices: dict[str, list[str]] = {}
         self._remarks: dict[str, list[str]] = {}
 
-    def add(self, other: Report, query: Query) -> None:
-        """Merges the report of one query into this one.
+    def add(self, other: Report, query: Query, known_failures: Collection[str] = ()) -> None:
+        """Takes over the failures of one query, and stops the sync where nothing is answered any more.
 
-        An unreadable response fails its ticker; MAX_UNREADABLE of them in a row fail the sync. A readable response in
-        between, even an empty one, starts the count again.
+        An unreadable answer, or an error of the vendor's server, fails its ticker. A few in a row, before anything was
+        answered, fail the sync; later it takes more of them, since others were served. Tickers that failed in the last
+        sync, too, do not count.
         """
         self.failed |= other.failed
-        unreadable = [error for error in other.failed.values() if error.problem.kind is Kind.UNREADABLE]
-        if len(other.failed) == len(query.tickers):
-            self._unreadable += len(unreadable)
-        else:
-            self._unreadable = 0
-        if self._unreadable >= MAX_UNREADABLE:
-            self.stop(query.tickers, unreadable[-1])
+        unanswered = [
+            error
+            for ticker, error in other.failed.items()
+            if error.problem.kind in (Kind.UNREADABLE, Kind.UNAVAILABLE) and ticker not in known_failures
+        ]
+        if len(other.failed) < len(query.tickers):
+            self._is_answered = True
+            self._unanswered = 0
+        self._unanswered += len(unanswered)
+        most = MAX_FAILURES_IN_A_ROW if self._is_answered else MAX_FAILURES_AT_FIRST
+        if unanswered and self._unanswered >= most:
+            self.stop(query.tickers, unanswered[-1])
+
+    def take_over(self, other: Report) -> None:
+        """Merges what else the report of one query has to say into this one."""
+        self.failed |= other.failed
         self._dropped += other._dropped
         for notice, tickers in other._notices.items():
             self.note(notice, tickers)
@@ -54,7 +69,6 @@ class Report:
     def set_aside(self, ticker: str, error: ProviderError) -> None:
         """Records that a ticker failed; the other tickers are still read."""
         self.failed[ticker] = error
-        self.lines.append(error.explain(self._provider, [ticker]))
 
     def stop(self, tickers: Sequence[str], error: ProviderError) -> None:
         """Records the problem that ends the whole sync, and the tickers whose query met it."""

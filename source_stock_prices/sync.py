@@ -11,16 +11,19 @@ from itertools import islice
 from logging import Logger
 from typing import Any, Generic, Protocol, TypeVar
 
+import orjson
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_stock_prices import plan
+from source_stock_prices import healing, plan
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.prefetch import prefetch
 from source_stock_prices.progress import Progress
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ANY, Query
-from source_stock_prices.report import MAX_UNREADABLE, Report
+from source_stock_prices.providers.terms import ANY, Kind, Query
+from source_stock_prices.report import MAX_FAILURES_AT_FIRST, Report
+
+DELISTED = "{title} no longer knows {names}, which were read before. Check for a renamed or delisted ticker."
 
 SLICE_SECONDS = 60
 """After so many seconds a slice ends and its STATE is written, however many queries it has left."""
@@ -49,6 +52,12 @@ class Half(Protocol[T]):
     ) -> Iterator[StreamData]:
         """The records of the tickers that did not fail; once they are taken, `state` says that they were."""
 
+    def more_queries(self) -> list[Query]:
+        """What has to be asked in addition, after all answers were used."""
+
+    def survives(self, query: Query, error: ProviderError, report: Report) -> bool:
+        """Whether the sync goes on without the answer to a query that failed as a whole; `report` says so then."""
+
     def expected(self, query: Query) -> int | None:
         """How many records a query's answer has; None where nobody knows."""
 
@@ -68,6 +77,7 @@ class Sync(Generic[T]):
         self._logger, self._requests = logger, requests
         self._report = Report(config.provider)
         self._left = 0
+        self._failed_before: set[str] = set()
         self._answers: Generator[tuple[Query, Callable[[], tuple[Found[T], Report]]], None, None] = prefetch(
             partial(self._answer, {}), (), 1
         )
@@ -86,7 +96,8 @@ class Sync(Generic[T]):
     def slices(self, state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """Batches of queries. A STATE follows each."""
         seen = deepcopy(dict(state))
-        in_future = [ticker for ticker, last in seen.items() if last["date"] > self._today.isoformat()]
+        self._failed_before = {ticker for ticker, entry in seen.items() if entry.get("failed")}
+        in_future = [ticker for ticker, entry in seen.items() if entry.get("date", "") > self._today.isoformat()]
         if in_future:
             self._logger.warning(
                 f"{self._half.name}: the state of {names(in_future)} is in the future; nothing is read until that date."
@@ -96,13 +107,20 @@ class Sync(Generic[T]):
         except ProviderError as error:
             self._report.stop(self._config.tickers, error)
             return
+        yield from self._round(queries, seen)
+        if not self._report.stopped:
+            yield from self._round(self._half.more_queries(), seen)
+
+    def _round(self, queries: list[Query], seen: State) -> Iterator[Mapping[str, Any]]:
+        """The slices of some queries, which are under way from the first slice on."""
         self._progress = Progress(self._half.name, queries, self._half.expected)
         before = self._requests()
         if queries:
             self._logger.info(self._progress.plan(len(self._config.tickers)))
+        self._answers.close()
         self._answers = prefetch(partial(self._answer, seen), queries, self._config.num_workers)
         self._left = len(queries)
-        size = plan.slice_size(len(queries))
+        size = plan.slice_size(len(queries), len(orjson.dumps(seen)))
         while self._left and not self._report.stopped:
             yield {"queries": min(size, self._left), "of": len(queries)}
             self._logger.info(self._progress.line(self._requests() - before, self._report.failed))
@@ -115,22 +133,35 @@ class Sync(Generic[T]):
             self._left -= 1
             try:
                 found, report = answer()
+                yield from self._use(query, found, report, state)
             except ProviderError as error:
-                self._report.stop(query.tickers, error)
-                return
-            yield from self._records(query, found, report, state)
+                if not self._half.survives(query, error, self._report):
+                    self._report.stop(query.tickers, error)
             if self._report.stopped or time.monotonic() > until:
                 return
 
-    def _records(self, query: Query, found: Found[T], report: Report, state: State) -> Iterator[StreamData]:
-        for line in report.lines:
-            self._logger.warning(f"{self._half.name}: {line}")
-        self._report.add(report, query)
+    def _use(self, query: Query, found: Found[T], report: Report, state: State) -> Iterator[StreamData]:
+        """The records of an answer, of the tickers that did not fail."""
+        self._forgive_delisted(report, state)
+        self._report.add(report, query, known_failures=self._failed_before)
         # A later query's rows would hide those that a ticker failed on.
         asked: Iterable[str] = found if query.tickers == (ANY,) else query.tickers
         good = [ticker for ticker in asked if ticker not in self._report.failed]
         self._progress.answered(query, sum(len(found.get(ticker, ())) for ticker in good))
-        yield from self._half.records(query, good, found, state, self._report)
+        yield from self._half.records(query, good, found, state, report)
+        self._report.take_over(report)
+        for line in report.lines:
+            self._logger.warning(f"{self._half.name}: {line}")
+        for ticker, error in report.failed.items():
+            state[ticker] = healing.failed(state.get(ticker))
+            self._logger.warning(f"{self._half.name}: {error.explain(self._config.provider, [ticker])}")
+
+    def _forgive_delisted(self, report: Report, state: State) -> None:
+        """A ticker that had bars, and is unknown now, is no typo: it fails nothing."""
+        for ticker, error in list(report.failed.items()):
+            if error.problem.kind is Kind.UNKNOWN_TICKER and "date" in state.get(ticker, {}):
+                del report.failed[ticker]
+                report.remark(DELISTED, ticker)
 
     def _answer(self, seen: State, query: Query) -> tuple[Found[T], Report]:
         report = Report(self._config.provider)
@@ -145,7 +176,7 @@ def by_ticker(ask: Callable[[Query, Report], Found[T]], query: Query, report: Re
     try:
         return ask(query, report)
     except ProviderError as error:
-        if not error.reaction.of_ticker:
+        if not error.is_of_ticker:
             raise
         culprits = [ticker for ticker in query.tickers if _is_culprit(ticker, query, error, provider)]
         for ticker in culprits:
@@ -167,6 +198,6 @@ def _each_alone(ask: Callable[[Query, Report], Found[T]], query: Query, report: 
     found: Found[T] = {}
     for tried, ticker in enumerate(query.tickers, 1):
         found |= by_ticker(ask, query._replace(tickers=(ticker,)), report, provider)
-        if tried >= MAX_UNREADABLE and report.failed.keys() >= set(query.tickers[:tried]):
+        if tried >= MAX_FAILURES_AT_FIRST and report.failed.keys() >= set(query.tickers[:tried]):
             raise report.failed[ticker]
     return found
