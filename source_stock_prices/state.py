@@ -6,7 +6,7 @@ their `"adjustment"` too, and as `"since"` the first day ever read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import date
 from logging import Logger
 from math import inf
@@ -18,7 +18,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_stock_prices.prints import load, load_market
 from source_stock_prices.providers.base import ALL, ANY, RAW, SPLITS, trim
 
-Seen = MutableMapping[str, Any]
+Seen = dict[str, Any]
 
 FULL_REFRESH_MARKS = {
     "__ab_full_refresh_sync_complete": True,
