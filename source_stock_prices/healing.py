@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from source_stock_prices.prints import Prints, dump, load, print_of, same_prices
 from source_stock_prices.providers.terms import RAW, Bar
 
-Entry = Mapping[str, Any]
+Entry = dict[str, Any]
+
+Bars = dict[date, Bar]
 
 DAY = timedelta(days=1)
 
@@ -58,33 +60,49 @@ def judge(
     """
     first, last = asked
     now = {bar.date: bar for bar in bars if first <= bar.date <= last}
-    before = {day: known[day] for day in sorted(known) if first <= day <= last}
+    before = {}
+    for day in sorted(known):
+        if first <= day <= last:
+            before[day] = known[day]
     if before:
         return _judge_by_prints(before, state_date, now)
-    is_asked = first <= state_date <= last
-    return _judge_by_price(price if is_asked else None, state_date, now)
+    if price and first <= state_date <= last:
+        return _judge_by_price(price, state_date, now)
+    return Verdict(list(now.values()))
 
 
-def _judge_by_prints(before: Prints, state_date: date, now: dict[date, Bar]) -> Verdict:
-    served = {day: print_of(now[day]) for day in before if day in now}
-    missing = [day for day in before if day not in now]
-    if now and not served:
-        return Verdict(list(now.values()), rewritten=True, moved_on=missing[0], gone=True, missing=missing)
+def _judge_by_prints(before: Prints, state_date: date, now: Bars) -> Verdict:
+    served, missing = {}, []
+    for day in before:
+        if day in now:
+            served[day] = print_of(now[day])
+        else:
+            missing.append(day)
 
     oldest = min(before)
     changed, filled, fresh = [], [], []
     for day, bar in now.items():
-        was_known = day in before
-        if was_known and served[day] != before[day]:
+        if day not in before:
+            fresh.append(bar)
+            if oldest < day < state_date:
+                filled.append(day)
+        elif served[day] != before[day]:
+            fresh.append(bar)
             changed.append(day)
-        elif was_known and day != state_date:
-            continue
-        elif not was_known and oldest < day < state_date:
-            filled.append(day)
-        fresh.append(bar)
+        elif day == state_date:
+            fresh.append(bar)
 
-    moved_on = _moved_on(before, served)
-    return Verdict(fresh, moved_on is not None, moved_on, changed=changed, filled=filled, missing=missing)
+    gone = bool(now) and not served
+    moved_on = oldest if gone else _moved_on(before, served)
+    return Verdict(
+        fresh,
+        rewritten=moved_on is not None,
+        moved_on=moved_on,
+        gone=gone,
+        changed=changed,
+        filled=filled,
+        missing=missing,
+    )
 
 
 def moved(was: float, now: float) -> bool:
@@ -100,23 +118,25 @@ def _moved_on(before: Prints, served: Prints) -> date | None:
     return None if same_prices(served[oldest], before[oldest]) else oldest
 
 
-def _judge_by_price(price: float | None, state_date: date, now: dict[date, Bar]) -> Verdict:
-    fresh = list(now.values())
-    if price is None or not now:
-        return Verdict(fresh)
+def _judge_by_price(price: float, state_date: date, now: Bars) -> Verdict:
+    verdict = Verdict(list(now.values()))
+    if not now:
+        return verdict
+    rewritten = verdict._replace(rewritten=True, moved_on=state_date)
     bar = now.get(state_date)
     if bar is None or bar.close is None:
-        return Verdict(fresh, rewritten=True, moved_on=state_date, gone=True, missing=[state_date])
+        return rewritten._replace(gone=True, missing=[state_date])
     if moved(price, bar.close):
-        return Verdict(fresh, rewritten=True, moved_on=state_date, changed=[state_date])
-    return Verdict(fresh)
+        return rewritten._replace(changed=[state_date])
+    return verdict
 
 
 def known_of(entry: Entry) -> Prints:
     """The prints that an entry remembers, by day: none for an entry of an older version."""
     if "date" not in entry:
         return {}
-    return load(date.fromisoformat(entry["date"]), entry.get("bars", ""))
+    last = date.fromisoformat(entry["date"])
+    return load(last, entry.get("bars", ""))
 
 
 def remember(
@@ -128,7 +148,7 @@ def remember(
     since: date | None,
     adjustment: str,
     provider: str,
-) -> dict[str, Any] | None:
+) -> Entry | None:
     """The entry of a ticker after its bars, ascending, were emitted; None while no final bar was ever read.
 
     `since` is the first day asked for, if the bars are a history (the first one, one read again, or what is before
@@ -161,13 +181,15 @@ def remember(
     }
 
 
-def failed(entry: Entry | None) -> dict[str, Any]:
+def failed(entry: Entry | None) -> Entry:
     """The entry of a ticker that failed in this sync."""
-    return {**(entry or {}), "failed": True}
+    before = entry or {}
+    return {**before, "failed": True}
 
 
-def _without_news(entry: Entry | None, since: date | None) -> dict[str, Any] | None:
-    kept = {key: value for key, value in (entry or {}).items() if key != "failed"}
+def _without_news(entry: Entry | None, since: date | None) -> Entry | None:
+    kept = dict(entry or {})
+    kept.pop("failed", None)
     if "date" not in kept:
         return kept or None
     if since and since < first_day(kept, None):
@@ -178,8 +200,11 @@ def _without_news(entry: Entry | None, since: date | None) -> dict[str, Any] | N
 def _newest(known: Prints, window: int, state_date: date) -> Prints:
     """The prints of the last bars of a window: `window` sessions never span as many calendar days as this allows."""
     oldest = state_date - timedelta(days=2 * window + 7)
-    days = sorted(day for day in known if oldest <= day <= state_date)
-    return {day: known[day] for day in days[-window - 1 :]}
+    newest = {}
+    for day in sorted(known)[-window - 1 :]:
+        if day >= oldest:
+            newest[day] = known[day]
+    return newest
 
 
 def changed_setting(entry: Entry, adjustment: str, provider: str) -> str | None:
@@ -187,24 +212,25 @@ def changed_setting(entry: Entry, adjustment: str, provider: str) -> str | None:
 
     Older versions wrote no provider, and no adjustment for raw prices. The tutorials wrote no price either.
     """
-    was_raw = RAW if entry.get("price") else None
-    before = {"adjustment": entry.get("adjustment", was_raw), "provider": entry.get("provider")}
     now = {"adjustment": adjustment, "provider": provider}
+    before = {"adjustment": RAW if entry.get("price") else None, **entry}
     clauses = []
-    for name, was in before.items():
-        if was and was != now[name]:
-            clauses.append(f"{name} changed from {was} to {now[name]}")
+    for name, value in now.items():
+        was = before.get(name)
+        if was and was != value:
+            clauses.append(f"{name} changed from {was} to {value}")
     return " and ".join(clauses) or None
 
 
-def upgraded(entry: Entry, start_date: date | None) -> dict[str, Any]:
+def upgraded(entry: Entry, start_date: date | None) -> Entry:
     """An entry with its first day, which older versions wrote for adjusted prices only.
 
     Raw prices were read from the config's `start_date`. Without one, nothing before the entry's date is sure.
     """
     if "date" not in entry or "since" in entry:
         return dict(entry)
-    since = min(start_date or date.max, date.fromisoformat(entry["date"]))
+    state_date = date.fromisoformat(entry["date"])
+    since = min(start_date or state_date, state_date)
     return {**entry, "since": since.isoformat()}
 
 
@@ -219,7 +245,9 @@ def gap_before(entry: Entry, start: date) -> tuple[date, date] | None:
     if "since" not in entry:
         return None
     since = date.fromisoformat(entry["since"])
-    return (start, since - DAY) if start < since else None
+    if start >= since:
+        return None
+    return start, since - DAY
 
 
 def window_start(sessions: Sequence[date], recheck_sessions: int) -> date:
@@ -236,7 +264,11 @@ def holes(sessions: Iterable[date], known_days: Iterable[date]) -> list[date]:
     if not days:
         return []
     oldest, newest = min(days), max(days)
-    return [day for day in sessions if oldest < day < newest and day not in days]
+    found = []
+    for day in sessions:
+        if oldest < day < newest and day not in days:
+            found.append(day)
+    return found
 
 
 def holes_to_tell(

@@ -100,29 +100,35 @@ def dump_market(known: MarketPrints) -> dict[str, Any]:
 
     `bars` has six characters a ticker, in the order of `tickers`. A ticker that holds a space has no print.
     """
-    every = sorted(set().union(*known.values()))
-    tickers = [ticker for ticker in every if ticker.split() == [ticker]]
+    every = set().union(*known.values())
+    tickers = sorted(ticker for ticker in every if ticker and " " not in ticker)
     bars = {}
     for day in sorted(known):
         prints = known[day]
-        bars[day.isoformat()] = "".join([prints.get(ticker, ABSENT) for ticker in tickers])
+        parts = [prints.get(ticker, ABSENT) for ticker in tickers]
+        bars[day.isoformat()] = "".join(parts)
     return {"tickers": " ".join(tickers), "bars": bars}
 
 
 def load_market(written: Mapping[str, Any]) -> MarketPrints:
     """The prints of a market from what `dump_market` wrote; raises ValueError for anything else."""
-    names, bars = written.get("tickers", ""), written.get("bars", {})
+    names = written.get("tickers", "")
+    bars = written.get("bars", {})
     if not isinstance(names, str) or not isinstance(bars, Mapping):
         raise ValueError("the tickers are no text, or the bars no object")
-    tickers = names.split()
+    tickers = names.split(" ") if names else []
     return {_day(day): _session(tickers, text) for day, text in bars.items()}
 
 
 def _session(tickers: list[str], text: Any) -> dict[str, str]:
-    if not isinstance(text, str) or len(text) != LENGTH * len(tickers) or not _OF_SESSION.fullmatch(text):
+    if not isinstance(text, str) or not _OF_SESSION.fullmatch(text) or len(text) != LENGTH * len(tickers):
         raise ValueError(f"a session does not hold one print for each of {len(tickers)} tickers")
-    prints = [text[n : n + LENGTH] for n in range(0, len(text), LENGTH)]
-    return {ticker: part for ticker, part in zip(tickers, prints, strict=True) if part != ABSENT}
+    prints = {}
+    for n, ticker in enumerate(tickers):
+        part = text[n * LENGTH : (n + 1) * LENGTH]
+        if part != ABSENT:
+            prints[ticker] = part
+    return prints
 
 
 def _day(text: str) -> date:

@@ -6,7 +6,7 @@ holds their `"adjustment"` and, as `"since"`, the first day ever read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import date
 from logging import Logger
 from math import inf
@@ -19,7 +19,7 @@ from source_stock_prices.prints import load, load_market
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
 
-Seen = MutableMapping[str, Any]
+Seen = dict[str, Any]
 
 FULL_REFRESH_MARKS = {
     "__ab_full_refresh_sync_complete": True,

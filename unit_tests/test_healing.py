@@ -421,3 +421,50 @@ def test_it_writes_few_states_where_they_are_large(state_bytes: int) -> None:
     assert 1 <= states <= 12
     assert states == 1 or states * state_bytes <= 5_000_000
     assert states == 12 or (states + 1) * state_bytes > 5_000_000
+
+
+# All of it, sync after sync
+
+DUE = sessions.between(date(2026, 6, 1), date(2026, 11, 20))
+CHANGES = st.tuples(st.sampled_from(["correct", "lose", "bring", "split"]), st.integers(0, 4))
+SYNCS = st.lists(st.tuples(st.integers(0, 7), st.lists(CHANGES, max_size=3)), min_size=1, max_size=12)
+
+
+@given(SYNCS, st.integers(4, 10))
+def test_it_keeps_a_table_right_through_every_change_that_its_window_shows(
+    syncs: list[tuple[int, list[tuple[str, int]]]], window: int
+) -> None:
+    """Corrections, late and lost bars, splits applied days late: every row is as the vendor serves it."""
+    vendor = {day: Bar("AAPL", day, 1024.0 + n, volume=n) for n, day in enumerate(DUE)}
+    lost: set[date] = set()
+    table: dict[date, Bar] = {}
+    entry: Any = None
+    read = 20
+    for new, changes in syncs:
+        for change, age in sorted(changes, key=lambda change: change[0] == "split"):  # so that the vendor shows it
+            day = DUE[read - 1 - age]
+            shown = [day for day in DUE[max(0, read - 1 - window) : read] if day in table and day not in lost]
+            if change == "correct":
+                vendor[day] = vendor[day]._replace(volume=vendor[day].volume + 0.5)  # type: ignore[operator]
+            elif change == "lose":
+                lost.add(day)
+            elif change == "bring":
+                lost.discard(day)
+            elif shown and shown[0] < day:  # an event that moves a bar which the window shows
+                vendor |= {old: bar._replace(close=bar.close / 2) for old, bar in vendor.items() if old < day}  # type: ignore[operator]
+        read = min(len(DUE), read + new)
+        served = [bar for bar in vendor.values() if bar.date <= DUE[read - 1] and bar.date not in lost]
+        bars, since = served, None
+        if entry is None:
+            since = DUE[0]
+        else:
+            state_date = date.fromisoformat(entry["date"])
+            start = healing.window_start([day for day in DUE if day <= state_date], window)
+            verdict = judge(healing.known_of(entry), state_date, served, (start, DUE[read - 1]))
+            if verdict.rewritten:
+                since = healing.first_day(entry, None)
+            else:
+                bars = verdict.fresh
+        table |= {bar.date: bar for bar in bars}
+        entry = remember(entry, bars, window=window, since=since, last_final=DUE[-1])
+        assert {bar.date: table.get(bar.date) for bar in served} == {bar.date: bar for bar in served}

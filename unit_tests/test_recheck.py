@@ -71,6 +71,14 @@ def test_it_compares_the_oldest_session_that_both_have() -> None:
     assert market.judge(MIDDLE, [bar(MIDDLE), bar(MIDDLE, "BBB", 100.0)]).rewritten == ["BBB"]
 
 
+def test_it_goes_on_where_one_remembered_bar_is_lost_and_another_did_not_move() -> None:
+    """One bar is enough to compare with."""
+    market = rechecked()
+    market.judge(OLD, [bar(OLD)])
+    market.judge(MIDDLE, SEEN[2:4])
+    assert market.judge(LAST, SEEN[4:]) == (SEEN[4:], [], [], [], [])
+
+
 def test_it_does_not_go_on_where_no_remembered_bar_is_left_to_compare_with() -> None:
     """The new bar may be in new shares, or another company's."""
     market = rechecked()
