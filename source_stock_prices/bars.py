@@ -112,7 +112,7 @@ def _agree_within_rounding(
 
 
 JUMP = 10
-"""A close this many times the one before, or this small a part of it, is told of: few days have one, and few are real."""
+"""A close so many times the one before, or so small a part of it, is reported: hardly one in a million is real."""
 
 
 def jumps(bars: Iterable[Bar], last_close: dict[str, float]) -> Iterator[tuple[Bar, float]]:

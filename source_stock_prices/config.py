@@ -26,6 +26,8 @@ ADJUSTMENTS = (RAW, SPLITS, ALL)
 MAX_REQUESTS_PER_MINUTE = 60_000
 
 MAX_WORKERS = 32
+MAX_HISTORY_DAYS = 36_500
+MAX_RECHECK_SESSIONS = 60
 
 
 class ConfigError(AirbyteTracedException):
@@ -54,6 +56,8 @@ class Config:
     include_unfinished_session: bool = False
     requests_per_minute: int | None = None
     num_workers: int = 4
+    history_days: int | None = None
+    recheck_sessions: int = 10
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
@@ -68,8 +72,11 @@ class Config:
             include_unfinished_session=_flag(raw, "include_unfinished_session"),
             requests_per_minute=_whole_number(raw, "requests_per_minute", MAX_REQUESTS_PER_MINUTE),
             num_workers=_whole_number(raw, "num_workers", MAX_WORKERS) or cls.num_workers,
+            history_days=_whole_number(raw, "history_days", MAX_HISTORY_DAYS),
+            recheck_sessions=_recheck_sessions(raw),
         )
         _check_dates(config.start_date, config.end_date)
+        _check_one_start(config.start_date, config.history_days)
         _check_whole_market(config.tickers, config.provider)
         _check_adjustment(config.adjustment, config.provider)
         return config
@@ -271,6 +278,18 @@ def _whole_number(raw: Mapping[str, Any], key: str, largest: int) -> int | None:
 def _check_dates(start: date | None, end: date | None) -> None:
     if start and end and start > end:
         raise ConfigError(f"start_date {start} is after end_date {end}.")
+
+
+def _recheck_sessions(raw: Mapping[str, Any]) -> int:
+    if raw.get("recheck_sessions") == 0 and raw["recheck_sessions"] is not False:
+        return 0
+    sessions = _whole_number(raw, "recheck_sessions", MAX_RECHECK_SESSIONS)
+    return Config.recheck_sessions if sessions is None else sessions
+
+
+def _check_one_start(start: date | None, history_days: int | None) -> None:
+    if start and history_days:
+        raise ConfigError("start_date and history_days cannot both be set: each says where the history starts.")
 
 
 def _check_whole_market(tickers: tuple[str, ...], provider: Provider) -> None:

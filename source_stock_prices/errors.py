@@ -41,6 +41,12 @@ REACTIONS: Mapping[Kind, Reaction] = {
         FailureType.config_error,
         "Your {title} plan does not cover the data requested for the {tickers}.{said} Request less, or upgrade.",
     ),
+    Kind.BEYOND_PLAN: Reaction(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Your {title} plan does not reach back to the start requested for the {tickers}.{said} Request less, or upgrade.",
+        of_ticker=True,
+    ),
     Kind.UNKNOWN_TICKER: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,

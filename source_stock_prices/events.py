@@ -71,13 +71,6 @@ def streams(prices: StockPrices) -> list[Stream]:
     return [Events(definition, prices) for definition in manifest(prices.provider.name)["streams"]]
 
 
-def split_tickers(prices: StockPrices, first: date, last: date) -> set[str]:
-    """Every ticker of the market that splits in a window, both ends inclusive. Raises ProviderError."""
-    splits = next(each for each in manifest(prices.provider.name)["streams"] if each["name"] == "stock_splits")
-    query = Query((ANY,), first, last, prices.config.adjustment, prices.today)
-    return set(Events(splits, prices).ask(query, Report(prices.provider)))
-
-
 class Events(Stream):
     """A stream of a manifest: the events of each ticker since the start and as far ahead as they are announced, or a
     row a ticker.
@@ -132,14 +125,19 @@ class Events(Stream):
     def queries(self, seen: State) -> list[Query]:
         tickers, today = self._config.tickers, self._prices.today
         blank = Query((), today, today, self._config.adjustment, today)
-        limits = plan.Limits(self._parameters.get("tickers_per_request", 1), None)
+        facts = plan.Facts(
+            blank,
+            self._prices.start,
+            self._prices.bound,
+            self.provider.name,
+            tickers_per_request=self._parameters.get("tickers_per_request", 1),
+            bars_per_request=None,
+        )
         if self.cursor_field:
             lookback = timedelta(days=self._parameters.get("lookback_days", LOOKBACK_DAYS))
-            queries = plan.event_queries(
-                tickers, seen, self._prices.start, self._config.end_date, lookback, blank, limits
-            )
+            queries = plan.event_queries(tickers, seen, end=self._config.end_date, lookback=lookback, facts=facts)
         else:
-            queries = plan.ticker_queries(tickers, blank, limits)
+            queries = plan.ticker_queries(tickers, facts)
         if not queries:
             self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
         return queries
@@ -170,6 +168,12 @@ class Events(Stream):
 
     def expected(self, query: Query) -> int | None:
         return None
+
+    def more_queries(self) -> list[Query]:
+        return []
+
+    def survives(self, query: Query, error: ProviderError, report: Report) -> bool:
+        return False
 
     def summary(self) -> Iterable[str]:
         return ()

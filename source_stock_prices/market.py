@@ -1,14 +1,15 @@
-"""Sessions of the whole market in a sync: whether they are believed, what of them is new, and how far they were read."""
+"""Sessions of the whole market: whether they are believed, what of them is new, and how far they were read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from source_stock_prices import healing, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.healing import Entry
 from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
 from source_stock_prices.recheck import Recheck, believable, known_by_session, known_of_market, remember_market
 from source_stock_prices.report import Report
@@ -16,7 +17,7 @@ from source_stock_prices.report import Report
 NOT_BELIEVED = "{{title}} has an incomplete session of the whole market, which was not taken: {{names}} ({reason})."
 PASSED = "{{title}} has an incomplete session of the whole market, too old to wait for: {{names}} ({reason})."
 
-State = Any
+State = MutableMapping[str, Entry]
 
 
 class Taken(NamedTuple):
@@ -32,7 +33,7 @@ class Market:
     `entries` are the state's before the sync. Of the whole market there is one, of named tickers one each.
     """
 
-    def __init__(self, entries: Mapping[str, Any], config: Config, last_final: date, end: date) -> None:
+    def __init__(self, entries: Mapping[str, Entry], config: Config, last_final: date, end: date) -> None:
         self._config, self._last_final, self._end = config, last_final, end
         self.is_whole = config.tickers == (ANY,)
         self._rows_before: int | None = None
@@ -50,7 +51,7 @@ class Market:
         self._since = healing.first_day(before, None) if "date" in before else None
         self._read_up_to = date.fromisoformat(before["date"]) if "date" in before else date.min
 
-    def _is_comparable(self, entry: Mapping[str, Any]) -> bool:
+    def _is_comparable(self, entry: Entry) -> bool:
         if "date" not in entry or "again" in entry:
             return False
         return healing.changed_setting(entry, self._config.adjustment, self._config.provider.name) is None
@@ -59,8 +60,8 @@ class Market:
         """One session's bars. Raises ProviderError for a new session that is not believed."""
         day = query.start
         if report.market_rows is None:
-            return Taken()
-        reason = self._doubt(day, report)
+            return Taken()  # the vendor has not published it yet
+        reason = self._doubt(day, *report.market_rows)
         if reason is None:
             if self._is_history(day):
                 return Taken([bar for bar in bars if bar.ticker not in self._recheck.waiting])
@@ -84,10 +85,8 @@ class Market:
             return day <= self._read_up_to
         return self._since is not None and day < self._since
 
-    def _doubt(self, day: date, report: Report) -> str | None:
+    def _doubt(self, day: date, count: int, said: int | None) -> str | None:
         """Why a session is not believed; None where it is, or where it may not be over yet."""
-        assert report.market_rows is not None
-        count, said = report.market_rows
         if day > self._last_final:
             return None
         reason = believable(count, said, self._rows_before)
@@ -107,7 +106,7 @@ class Market:
         """Writes into the state of the whole market how far it was read, once the session's bars were emitted."""
         day = query.start
         entry = state.get(ANY)
-        if self._is_history(day):
+        if entry is not None and self._is_history(day):
             state[ANY] = self._with_history(entry, day)
             return
         if not bars or day > self._last_final:
@@ -137,7 +136,7 @@ class Market:
         """Whether a later sync will compare a session: only the last ones are kept."""
         return len(sessions.between(day, self._end)) <= 2 * self._config.recheck_sessions + 2
 
-    def _still_unread(self, entry: Mapping[str, Any] | None) -> str | None:
+    def _still_unread(self, entry: Entry | None) -> str | None:
         """The last day that was read with another setting, as text; None where there is none."""
         if entry is None:
             return None
@@ -145,7 +144,7 @@ class Market:
             return str(entry["date"])
         return entry.get("again")
 
-    def _with_history(self, entry: Mapping[str, Any], day: date) -> dict[str, Any]:
+    def _with_history(self, entry: Entry, day: date) -> Entry:
         """The entry after an older session was read: the newest ones come first."""
         now = {**entry}
         since = healing.first_day(entry, None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from source_stock_prices import healing, sessions
+from source_stock_prices.healing import Entry
 from source_stock_prices.providers.terms import ANY, Query
 from source_stock_prices.recheck import recheck_days
 
@@ -22,7 +23,7 @@ MARKET_SPAN = timedelta(days=500)
 
 DAY = timedelta(days=1)
 
-Entries = Mapping[str, Mapping[str, Any]]
+Entries = Mapping[str, Entry]
 
 
 class Window(NamedTuple):
@@ -104,8 +105,6 @@ def event_queries(
     tickers: Sequence[str],
     entries: Entries,
     *,
-    start: date,
-    bound: date | None,
     end: date | None,
     lookback: timedelta,
     facts: Facts,
@@ -118,7 +117,7 @@ def event_queries(
     last = min(end or date.max, today + ANNOUNCED)
     windows = []
     for ticker in healing.order(tickers, entries):
-        first = _first_day_of_events(entries.get(ticker, {}), start, bound, lookback, facts)
+        first = _first_day_of_events(entries.get(ticker, {}), lookback, facts)
         if first is not None and first <= last:
             windows.append(Window(ticker, first, last))
     return [part for query in batches(windows, facts) for part in _in_spans(query)]
@@ -151,11 +150,11 @@ def slice_size(queries: int, state_bytes: int = 0) -> int:
     return ceil(queries / healing.states_a_sync(state_bytes)) or 1
 
 
-def _state_date(entry: Mapping[str, Any]) -> date | None:
+def _state_date(entry: Entry) -> date | None:
     return date.fromisoformat(entry["date"]) if "date" in entry else None
 
 
-def _new_bars(ticker: str, entry: Mapping[str, Any], facts: Facts) -> Iterator[Window]:
+def _new_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
     """The window of the bars that can be new, with those to recheck; the whole history where a setting changed."""
     end = facts.blank.end
     state_date = _state_date(entry)
@@ -169,7 +168,7 @@ def _new_bars(ticker: str, entry: Mapping[str, Any], facts: Facts) -> Iterator[W
         yield Window(ticker, _recheck_from(entry, state_date, facts), end)
 
 
-def _older_bars(ticker: str, entry: Mapping[str, Any], facts: Facts) -> Iterator[Window]:
+def _older_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
     """The history to read again where a setting changed, and what an earlier start adds before it."""
     state_date = _state_date(entry)
     if state_date is None or state_date > facts.blank.today:
@@ -183,19 +182,18 @@ def _older_bars(ticker: str, entry: Mapping[str, Any], facts: Facts) -> Iterator
         yield Window(ticker, *gap)
 
 
-def _recheck_from(entry: Mapping[str, Any], state_date: date, facts: Facts) -> date:
+def _recheck_from(entry: Entry, state_date: date, facts: Facts) -> date:
     """The first day of the recheck window: not before what was ever read, nor before a start that the user set."""
     span = timedelta(days=2 * facts.recheck_sessions + 10)
     first = healing.window_start(sessions.between(state_date - span, state_date), facts.recheck_sessions)
     return max(first, healing.first_day(entry, facts.bound))
 
 
-def _unread_setting(entry: Mapping[str, Any], facts: Facts) -> date | None:
+def _unread_setting(entry: Entry, facts: Facts) -> date | None:
     """The last day of the market that was read with another setting; None where there is none."""
     if healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
         return _state_date(entry)
-    again = entry.get("again")
-    return date.fromisoformat(again) if again else None
+    return date.fromisoformat(entry["again"]) if "again" in entry else None
 
 
 def _days_from(state_date: date, facts: Facts) -> list[date]:
@@ -212,17 +210,16 @@ def _by_date_from(windows: Sequence[Window], dates: Mapping[str, date], facts: F
     or later: None where that is no fewer requests.
     """
     best, fewest = None, len(batches(windows, facts))
+    begun = min((window.first for window in windows), default=facts.start)
     for day in sorted({dates[window.ticker] for window in windows}, reverse=True):
         alone = sum(dates[window.ticker] < day for window in windows)
-        count = len(sessions.between(day, facts.blank.end)) + alone
+        count = sum(each >= begun for each in _days_from(day, facts)) + alone
         if count < fewest:
             best, fewest = day, count
     return best
 
 
-def _by_date(
-    dates: Mapping[str, date], entries: Entries, days: Sequence[date], facts: Facts
-) -> Iterator[Query]:
+def _by_date(dates: Mapping[str, date], entries: Entries, days: Sequence[date], facts: Facts) -> Iterator[Query]:
     """The sessions that tickers are read from together: each those that have begun by then."""
     begun = {ticker: _begun(entries.get(ticker, {}), first) for ticker, first in dates.items()}
     asked: tuple[str, ...] = ()
@@ -234,7 +231,7 @@ def _by_date(
             yield _of_day(asked, day, facts.blank)
 
 
-def _begun(entry: Mapping[str, Any], first: date) -> date:
+def _begun(entry: Entry, first: date) -> date:
     return date.fromisoformat(entry.get("since", entry["date"])) if "date" in entry else first
 
 
@@ -242,12 +239,11 @@ def _of_day(tickers: tuple[str, ...], day: date, blank: Query) -> Query:
     return blank._replace(tickers=tickers, start=day, end=day)
 
 
-def _first_day_of_events(
-    entry: Mapping[str, Any], start: date, bound: date | None, lookback: timedelta, facts: Facts
-) -> date | None:
-    until = _state_date(entry)
+def _first_day_of_events(entry: Entry, lookback: timedelta, facts: Facts) -> date | None:
+    """From which day on to ask for a ticker's events: its whole history where a setting changed; None for nothing."""
+    until, bound = _state_date(entry), facts.bound
     if until is None:
-        return start
+        return facts.start
     since = healing.first_day(entry, bound)
     is_earlier = bound is not None and healing.gap_before(entry, bound) is not None
     if is_earlier or healing.changed_setting(entry, facts.blank.adjustment, facts.provider):

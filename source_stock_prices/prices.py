@@ -218,9 +218,7 @@ class Prices:
             return f"the reread history has no bar for {entry['date']}"
         return None
 
-    def _session(
-        self, query: Query, found: Found[Bar], state: State, report: Report
-    ) -> Iterator[StreamData]:
+    def _session(self, query: Query, found: Found[Bar], state: State, report: Report) -> Iterator[StreamData]:
         """One session of many tickers."""
         market = self._market
         of_day = [bar for bars in found.values() for bar in bars]

@@ -109,15 +109,17 @@ class SourceStockPrices(AbstractSource):
         last = last_final
         if parsed.include_unfinished_session:
             last = sessions.latest(today)
-        start = parsed.start_date
-        if start is None:
-            start = min(parsed.end_date or today, today) - DEFAULT_WINDOW
+        bound = parsed.start_date
+        if parsed.history_days:
+            bound = today - timedelta(days=parsed.history_days)
+        start = bound or min(parsed.end_date or today, today) - DEFAULT_WINDOW
         end = last
         if parsed.end_date:
             end = min(parsed.end_date, last)
         return StockPrices(
             parsed,
             start=start,
+            bound=bound,
             end=end,
             last_final=last_final,
             today=today,

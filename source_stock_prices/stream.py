@@ -12,7 +12,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
 from requests import Response
 
-from source_stock_prices import events, state
+from source_stock_prices import plan, state
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
@@ -33,9 +33,10 @@ MAX_PAGES = 50
 class StockPrices(HttpStream):
     """Daily bars of the configured tickers, ascending by date within a ticker.
 
-    `end` is the last day asked for, `last_final` the last session that can no longer change, `today` the calendar day
-    in New York. With `patient=False` a throttling vendor is not waited for. With `in_envelopes` the records of a ticker
-    are one message, for a writer that knows envelopes.
+    `start` is where a history begins, `bound` the same if the user said so. `end` is the last day asked for,
+    `last_final` the last session that can no longer change, `today` the calendar day in New York. With `patient=False`
+    a throttling vendor is not waited for. With `in_envelopes` the records of a ticker are one message, for a writer
+    that knows envelopes.
     """
 
     primary_key: ClassVar = ["stock_ticker", "date"]
@@ -47,6 +48,7 @@ class StockPrices(HttpStream):
         config: Config,
         *,
         start: date,
+        bound: date | None = None,
         end: date,
         last_final: date,
         today: date,
@@ -56,16 +58,16 @@ class StockPrices(HttpStream):
         self.config, self.provider = config, config.provider
         self.policy = RequestPolicy(config.provider, patient=patient)
         super().__init__(KeyInRequest(), api_budget=pace(config.requests_per_minute))
-        self.start, self.end, self.today = start, end, today
+        self.start, self.bound, self.end, self.today = start, bound, end, today
         self._served_until = end
         prices = Prices(
             config,
             self.logger,
             start=start,
+            bound=bound,
             blank=Query((), start, end, config.adjustment, today),
             last_final=last_final,
             ask=self.ask,
-            split_tickers=lambda first, last: events.split_tickers(self, first, last),
             in_envelopes=in_envelopes,
         )
         self._sync = Sync(prices, config, today, self.logger, lambda: self.policy.judged)
@@ -97,7 +99,11 @@ class StockPrices(HttpStream):
     def get_updated_state(
         self, current_stream_state: MutableMapping[str, Any], latest_record: Any
     ) -> MutableMapping[str, Any]:
-        """The state that the sync keeps: of each ticker its last final bar, and never an earlier one than before."""
+        """The state that the sync keeps, which tells of each ticker the last final bar that was emitted.
+
+        The CDK shows one record at a time, and its own copy of the state. What a sync remembers of a ticker is more
+        than one record tells, so it is kept in the stream's state once the ticker's records were taken.
+        """
         return self.state
 
     def ask(self, query: Query, report: Report) -> Found[Bar]:
@@ -119,6 +125,9 @@ class StockPrices(HttpStream):
         """The bars of every page of a query, as the vendor has them."""
         request: Request | None = self.provider.request(query)
         pages = 0
+        by_date = plan.is_by_date(query, self.provider.tickers_per_request)
+        if by_date:
+            report.market_rows = (0, None)
         while request:
             answer = Answer.of(self.send(request))
             with readable(answer):
@@ -130,6 +139,9 @@ class StockPrices(HttpStream):
                 notice = self.provider.notice(answer, query)
                 if notice:
                     report.note(notice, query.tickers)
+                if by_date and report.market_rows:
+                    rows, said = self.provider.market_rows(answer)
+                    report.market_rows = (report.market_rows[0] + rows, said)
                 bars = list(self.provider.parse(answer, query))
                 request = self.provider.next_request(answer)
             yield from bars

@@ -52,7 +52,7 @@ RULES = (
     Rule(
         None,
         "outputsize=full",
-        Kind.NOT_ENTITLED,
+        Kind.BEYOND_PLAN,
         fix=LAST_100_ONLY,
     ),
     # {"Information":"Thank you for using Alpha Vantage! This is a premium endpoint. You may subscribe ..."}

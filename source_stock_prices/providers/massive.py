@@ -16,7 +16,7 @@ RULES = (
     # All of status NOT_AUTHORIZED were also seen with HTTP 200.
     Rule(None, "before end of day", Kind.NOT_YET),
     # {"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe. Please upgrade ..."}
-    Rule(None, "timeframe", Kind.NOT_ENTITLED, fix="Set a later start_date (the free plan covers 2 years)."),
+    Rule(None, "timeframe", Kind.BEYOND_PLAN, fix="Set a later start_date (the free plan covers 2 years)."),
     # {"status":"NOT_AUTHORIZED","message":"You are not entitled to this data. Please upgrade your plan at ..."}
     Rule(None, "not entitled", Kind.NOT_ENTITLED),
     # {"status":"NOT_FOUND","message":"Ticker not found."}, only from the ticker reference: bars of an unknown
@@ -82,6 +82,10 @@ class Massive(Provider):
         if rows and body.get("ticker", ticker).upper() != ticker.upper():
             raise ValueError(f"bars of {body['ticker']}")
         return zip(repeat(ticker), rows)
+
+    def market_rows(self, answer: Answer) -> tuple[int, int | None]:
+        body = answer.json
+        return len(body.get("results") or ()), body["resultsCount"]
 
     def bar(self, row: Any, query: Query) -> Bar | None:
         ticker, row = row  # spelled out, because an answer can have the whole market

@@ -172,6 +172,10 @@ class Provider(ABC):
         values = [row[name] if name else None for name in fields]
         return Bar(ticker, day, *numbers(*values))
 
+    def market_rows(self, answer: Answer) -> tuple[int, int | None]:
+        """How many rows a session of the whole market has, and how many the vendor says it has, where it says so."""
+        return 0, None
+
     def notice(self, answer: Answer, query: Query) -> str:
         """What the user should know of an answer: bars that the vendor says it left out."""
         return ""

@@ -85,6 +85,7 @@ class Kind(Enum):
     BAD_ADDRESS = "bad address"
     BAD_CREDENTIALS = "bad credentials"
     NOT_ENTITLED = "not entitled"
+    BEYOND_PLAN = "beyond the plan's window"
     UNKNOWN_TICKER = "unknown ticker"
     TICKER_NOT_ENTITLED = "ticker not entitled"
     NOT_YET = "not yet"
