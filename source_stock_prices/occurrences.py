@@ -97,19 +97,21 @@ class Reader:
         start: date,
         end: date,
         today: date,
+        answered: int = 0,
         paged: bool = False,
         listing_currency: str | None = None,
     ) -> Occurrences:
         """The events of a window, from all rows of an answer in their order.
 
         Each row is a mapping with the schema's fields and the ticker in our spelling (None for one that was not asked
-        for). `paged` says that the answer came in several pages, which can overlap. In `listing_currency`, where it is
-        known, a dividend is kept that is listed in two. Raises ValueError with a sentence if most rows cannot be read.
+        for). `answered` is how many rows the answer had before a manifest left some out. `paged` says that it came in
+        several pages, which can overlap. In `listing_currency`, where it is known, a dividend is kept that is listed in
+        two. Raises ValueError with a sentence if most rows cannot be read.
         """
         examined = [self._examine(row, today) for row in rows]
         usable = [row for row in examined if not row.fault]
         left_out = [row for row in examined if row.fault and self._is_inside(row, start, end)]
-        _refuse_if_most_are_unreadable(examined, left_out)
+        _refuse_if_most_are_unreadable(examined, left_out, max(answered, len(examined)))
 
         found = Occurrences({}, [], {row.key for row in left_out})
         for row in left_out:
@@ -144,7 +146,7 @@ class Reader:
     def _examine(self, row: Any, today: date) -> Examined:
         if not isinstance(row, Mapping) or not row:
             return Examined({}, fault=f"{row!r} is not a row")
-        record = {name: row.get(name) for name in self._properties}
+        record = {name: _cast(row.get(name), field["type"]) for name, field in self._properties.items()}
         if "cancelled" in record:
             record["cancelled"] = False
         odd = self._odd_fields(record)
@@ -177,6 +179,19 @@ class Reader:
         return f"{name} is {_said(row.get(name))}, which cannot be read. It is written as {instead}."
 
 
+def _cast(value: Any, types: str | list[str]) -> Any:
+    """A number that a vendor writes as text, and the other way round; what cannot be cast is left for the schema."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    try:
+        if isinstance(value, str) and "number" in types:
+            return float(value)
+        if isinstance(value, str) and "integer" in types:
+            return int(value)
+    except ValueError:
+        return value
+    return str(value) if is_number and "string" in types else value
+
+
 def ticker_of(named: str | None, spellings: Mapping[str, str]) -> str | None:
     """The ticker that a row belongs to, in our spelling; None if it was not asked for.
 
@@ -206,14 +221,14 @@ def _is_announced(row: Mapping[str, Any], record: Row, missing: Sequence[str], t
     return bool(record["date"] >= today.isoformat())
 
 
-def _refuse_if_most_are_unreadable(examined: Sequence[Examined], left_out: Sequence[Examined]) -> None:
+def _refuse_if_most_are_unreadable(examined: Sequence[Examined], left_out: Sequence[Examined], total: int) -> None:
     # Some vendors answer with a ticker's whole history, where old rows may be odd: they count as rows, but do not make
     # an answer unreadable if those in the window are fine.
     unreadable = [row for row in examined if row.fault and not row.is_announced]
     inside = [row for row in left_out if not row.is_announced]
-    if inside and len(unreadable) * 2 > len(examined):
+    if inside and len(unreadable) * 2 > total:
         first = Finding(inside[0].ticker, inside[0].day, inside[0].fault)
-        raise ValueError(f"{len(unreadable)} of {len(examined)} rows cannot be read. {first}")
+        raise ValueError(f"{len(unreadable)} of {total} rows cannot be read. {first}")
 
 
 def _without_repeats(rows: Iterable[Examined], paged: bool) -> list[Examined]:

@@ -97,7 +97,7 @@ def revise(
 
 def event_of(record: Row) -> Event:
     """What names the event of a record."""
-    letter = LETTERS[record["kind"]] if "kind" in record else ""
+    letter = LETTERS.get(record.get("kind", ""), "")
     return Event(record["stock_ticker"], record["date"], letter)
 
 
