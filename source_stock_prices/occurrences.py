@@ -158,8 +158,8 @@ class Reader:
         fault = f"{missing[0]} is {_said(row.get(missing[0]))}" if missing else ""
         return Examined(
             record,
-            vendor_id=row.get(VENDOR_ID),
-            vendor_type=row.get(VENDOR_TYPE),
+            vendor_id=row.get(VENDOR_ID) or None,
+            vendor_type=row.get(VENDOR_TYPE) or None,
             flaws=tuple(self._flaw(name, row) for name in odd if row.get(name) is not None),
             fault=fault,
             is_announced=_is_announced(row, record, missing, today),

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from math import isfinite
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 from airbyte_cdk.sources.declarative.models import AddFields, SimpleRetriever
 from airbyte_cdk.sources.declarative.parsers.manifest_component_transformer import ManifestComponentTransformer
 from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
@@ -23,12 +21,12 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from jinja2 import TemplateError
-from jsonschema import Draft7Validator, FormatChecker, ValidationError
 from requests import Response
 
 from source_stock_prices import plan
 from source_stock_prices.asking import Answer, Asking
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.base import ANY, Kind, Problem, Query, decode, on_host, trim
 from source_stock_prices.report import Report
 from source_stock_prices.stream import MISREAD, StockPrices
@@ -50,8 +48,6 @@ MOST_ROWS = 1_000_000_000
 
 PAGES = 1000
 """More pages than one query fills: a vendor that repeats itself would have them read for ever."""
-
-Row = dict[str, Any]
 
 
 @lru_cache
@@ -145,48 +141,35 @@ class Reference(Asking[Row]):
             for ticker in query.tickers:
                 if ticker not in rows and ticker not in report.failed and ticker != ANY:
                     report.set_aside(ticker, ProviderError(Problem(Kind.UNKNOWN_TICKER, "")))
-        return {ticker: self._one_each(rows[ticker]) for ticker in sorted(rows)}, report
+        return rows, report
 
     def ask(self, query: Query, report: Report) -> dict[str, list[Row]]:
         """The rows of an answer, every page of it, by ticker; raises ProviderError."""
-        found: dict[str, list[Row]] = {}
-        tickers = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
+        spellings = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
-        symbols, today = ",".join(tickers), {"today": query.today.isoformat()}
+        symbols, today = ",".join(spellings), {"today": query.today.isoformat()}
         asked = StreamSlice(partition={"symbols": symbols}, cursor_slice=window, extra_fields=today)
-        seen: set[bytes] = set()
+        retriever = self._retriever(query, report)
+        pages = retriever.requester._http_client
         try:
-            for record in self._retriever(query, report).read_records(self.get_json_schema(), asked):
-                if (raw := orjson.dumps(record.data)) in seen:
-                    continue  # pages overlap
-                seen.add(raw)
-                row = {name: record.get(name) for name in self._fields} | {"provider": self.provider.name}
-                if tickers:
-                    named = row["stock_ticker"] or symbols
-                    row["stock_ticker"] = query.ticker if named.upper() == symbols.upper() else tickers[named]
-                # Some vendors answer with a ticker's whole history: what is wrong outside the window is no matter.
-                if not self.cursor_field or query.start <= date.fromisoformat(row["date"]) <= query.end:
-                    self._schema.validate(row)
-                    if not all(isfinite(value) for value in row.values() if isinstance(value, float)):
-                        raise ValueError(f"{row} has a number that is none")
-                    found.setdefault(row["stock_ticker"], []).append(row)
-            return found
-        except (ValidationError, TemplateError, *MISREAD) as error:
+            rows = []
+            for record in retriever.read_records(self.get_json_schema(), asked):
+                ticker = ticker_of(record.get("stock_ticker"), spellings)
+                rows.append({**record.data, "stock_ticker": ticker, "provider": self.provider.name})
+            occurrences = self._reader.read(
+                [*rows, *pages.odd],
+                start=query.start,
+                end=query.end,
+                today=query.today,
+                answered=pages.rows,
+                paged=pages.count > 1,
+                listing_currency=self._parameters.get("listing_currency"),
+            )
+        except (TemplateError, *MISREAD) as error:
             said = f"{type(error).__name__}: {trim(str(error))}"
             raise ProviderError(Problem(Kind.UNREADABLE, said)) from error
-
-    def _one_each(self, rows: Iterable[Row]) -> list[Row]:
-        """One row a primary key, ascending. Payments of one kind on one day are one row, with the sum of them.
-
-        Of other rows with the same key, the later one is what the vendor corrected.
-        """
-        kept: dict[tuple[Any, ...], Row] = {}
-        for row in rows:
-            key = tuple(row[name] for name in self.primary_key)
-            if "amount" in row and key in kept:
-                row["amount"] = round(row["amount"] + kept[key]["amount"], 10)
-            kept[key] = row
-        return [kept[key] for key in sorted(kept)]
+        report.lines += [f"{self.provider.title}: {finding}" for finding in occurrences.findings]
+        return occurrences.records
 
     def _retriever(self, query: Query, report: Report) -> Any:
         # One for each query: the CDK's holds on to a template that failed once, and would read no row after it.
@@ -207,12 +190,8 @@ class Reference(Asking[Row]):
         return retriever
 
     @cached_property
-    def _fields(self) -> list[str]:
-        return list(self.get_json_schema()["properties"])
-
-    @cached_property
-    def _schema(self) -> Draft7Validator:
-        return Draft7Validator(self.get_json_schema(), format_checker=FormatChecker(["date"]))
+    def _reader(self) -> Reader:
+        return Reader(self.get_json_schema(), self.primary_key)
 
 
 class _Pages:
@@ -220,11 +199,12 @@ class _Pages:
 
     def __init__(self, prices: StockPrices, query: Query, report: Report, path: Sequence[str]) -> None:
         self._prices, self._query, self._report, self._path = prices, query, report, path
-        self._count = 0
+        self.count = self.rows = 0
+        self.odd: list[Any] = []
 
     def send_request(self, http_method: str, url: str, **asked: Any) -> tuple[None, Response]:
-        self._count += 1
-        if self._count > PAGES:
+        self.count += 1
+        if self.count > PAGES:
             raise ValueError(f"more than {PAGES} pages")
         provider = self._prices.provider
         link = on_host(provider.base_url, url)
@@ -232,8 +212,9 @@ class _Pages:
         params = {} if urlsplit(link).query else {name: str(value) for name, value in asked["params"].items()}
         response = self._prices.fetch(provider.get(link, params))
         for row in _rows(decode(response), self._path):
+            self.rows += 1
             if not isinstance(row, dict) or not row:
-                raise TypeError(f"{row!r} is no row")  # the CDK would pass over it without a word
+                self.odd.append(row)  # the CDK passes over it without a word
         if notice := provider.notice(response, self._query):
             self._report.note(notice, self._query.tickers)
         return None, response

@@ -99,9 +99,10 @@ class TestRepeats:
         found = read([paid(1, vendor_id="1"), paid(2, vendor_id="1", stock_ticker="BBB")])
         assert found.records.keys() == {"AAA", "BBB"}
 
-    def test_it_adds_equal_rows_without_ids(self) -> None:
+    @pytest.mark.parametrize("nothing", [None, ""])
+    def test_it_adds_equal_rows_without_ids(self, nothing: Any) -> None:
         """A list of one page has no overlap: the same payment twice is two payments, as far as can be known."""
-        found = read([paid(0.5), paid(0.5)])
+        found = read([paid(0.5, vendor_id=nothing), paid(0.5, vendor_id=nothing)])
         assert amounts(found) == [1.0]
         assert "AAA 2026-03-09: 0.5 + 0.5 are taken for different payments" in said(found)
 
