@@ -25,15 +25,15 @@ def test_it_succeeds_with_a_good_key_and_ticker(sandbox: Sandbox, vendor: str) -
 
 
 SENTENCES = {
-    "bad-key": "does not accept the API key. It said (HTTP ",
-    "plan": "plan does not include what was asked for the ticker AAPL. It said (HTTP ",
-    "quota": "plan are used up. It said (HTTP ",
-    "500": "cannot be reached at http",
+    "bad-key": "rejected the API key. The API replied (HTTP ",
+    "plan": "plan does not cover the data requested for the ticker AAPL. The API replied (HTTP ",
+    "quota": "plan is used up. The API replied (HTTP ",
+    "500": "has a problem. The API replied (HTTP 500)",
     "cut": "cannot be reached at http",
-    "html": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
-    "truncated": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
-    "empty-body": "gave an answer for the ticker AAPL that is not its API's. It said nothing (HTTP 200)",
-    "redirect": "that is not its API's. It said (HTTP 302): \"a redirect to localhost",
+    "html": "returned an unexpected response for the ticker AAPL. The API replied (HTTP 200)",
+    "truncated": "returned an unexpected response for the ticker AAPL. The API replied (HTTP 200)",
+    "empty-body": "returned an unexpected response for the ticker AAPL. The response was empty (HTTP 200)",
+    "redirect": 'unexpected response for the ticker AAPL. The API replied (HTTP 302): "a redirect to localhost',
 }
 
 
@@ -53,7 +53,7 @@ def test_it_names_a_bad_key_and_where_to_get_a_good_one(sandbox: Sandbox, vendor
     settings = config(sandbox, vendor) | {"provider": sandbox.provider(vendor, "no+such/key=")}
     sandbox.now = FRIDAY_EVENING
     message = check(settings, now=FRIDAY_EVENING).connection["message"]
-    assert "does not accept the API key" in message
+    assert "rejected the API key" in message
     assert PROVIDERS[vendor].key_url in message
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
-from source_stock_prices.providers.base import Bar, Query
+from source_stock_prices.providers.terms import Bar, Query
 
 TOO_MUCH = 2.0**63
 """No price, volume or count is as large, and no JSON integer beyond it can be written."""
@@ -25,13 +25,13 @@ def clean(bars: Iterable[Bar], query: Query, drop: Callable[[str], None]) -> dic
     start, end = query.start, query.end
     for bar in bars:
         if not start <= bar.date <= end:
-            drop("outside the window asked for")
+            drop("outside the requested window")
         elif bar.close is None:
-            drop("without a close")
+            drop("no closing price")
         elif not is_possible(bar) and not is_possible(bar := without_zeros(bar)):
-            drop("with prices or a volume that cannot be")
+            drop("impossible prices or volume")
         elif kept[bar.ticker].setdefault(bar.date, bar) != bar:
-            drop("for a session already read, with other numbers")
+            drop("a conflicting duplicate")
     return {ticker: [days[day] for day in sorted(days)] for ticker, days in sorted(kept.items())}
 
 

@@ -13,7 +13,8 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.providers import ALIASES, DEFAULT, PROVIDERS
-from source_stock_prices.providers.base import ALL, ANY, RAW, SPLITS, Provider
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
 
 TICKER = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9^$][A-Za-z0-9.^$&=:/_+~-]{0,31}")
 """Every character that a ticker has on some exchange or in some vendor's spelling of it."""

@@ -15,7 +15,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_stock_prices.providers.base import Query
+from source_stock_prices.providers.terms import Query
 
 RECORD_BYTES = 330
 """The length of a price record, more or less."""

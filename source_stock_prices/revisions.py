@@ -16,7 +16,7 @@ from zlib import crc32
 import orjson
 
 from source_stock_prices.occurrences import Finding, Row
-from source_stock_prices.providers.base import ANY
+from source_stock_prices.providers.terms import ANY
 
 KINDS = {"r": "regular", "s": "special", "p": "supplemental", "i": "irregular", "u": "unknown"}
 """The letter that stands for each kind of dividend in a print."""

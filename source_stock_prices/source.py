@@ -24,11 +24,10 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets, filter_secre
 from pendulum import DateTime
 from pendulum import now as current_time
 
-from source_stock_prices import sessions, state
+from source_stock_prices import events, sessions, state
 from source_stock_prices.check import check
 from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
-from source_stock_prices.providers.base import trim
-from source_stock_prices.reference import references
+from source_stock_prices.providers.answer import trim
 from source_stock_prices.stream import StockPrices
 
 DEFAULT_WINDOW = timedelta(days=7)
@@ -47,13 +46,20 @@ def _json_or_lines(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         lines = [line for line in text.splitlines() if line.strip()]
+        if not lines:
+            return []  # an empty file is no state
         if len(lines) < 2:
             raise
         return [json.loads(line) for line in lines]  # the STATE lines of a read as they are: the later one counts
 
 
 class SourceStockPrices(AbstractSource):
-    """Daily stock prices of the market data API that the config names. `clock` tells the time; tests hand in theirs."""
+    """Daily stock prices of the market data API that the config names. `clock` tells the time; tests hand in theirs.
+
+    With `in_envelopes` the records of a ticker are one message, for a writer that knows envelopes.
+    """
+
+    in_envelopes = False
 
     def __init__(self, clock: Callable[[], DateTime] = current_time) -> None:
         self._clock = clock
@@ -90,7 +96,7 @@ class SourceStockPrices(AbstractSource):
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         prices = self._prices(config, patient=True)
-        return [prices, *references(prices)]
+        return [prices, *events.streams(prices)]
 
     def check(self, logger: Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         # The CDK's own would hand over the sentence as a quoted repr, its secrets not masked.
@@ -122,4 +128,5 @@ class SourceStockPrices(AbstractSource):
             last_final=last_final,
             today=today,
             patient=patient,
+            in_envelopes=self.in_envelopes,
         )

@@ -15,9 +15,20 @@ from typing import Any
 from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerializer, FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_stock_prices.providers.base import trim
+from source_stock_prices import revisions
+from source_stock_prices.prints import load, load_market
+from source_stock_prices.providers.answer import trim
+from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
 
 Seen = MutableMapping[str, Any]
+
+FULL_REFRESH_MARKS = {
+    "__ab_full_refresh_sync_complete": True,
+    "__ab_full_refresh_state_message": True,
+    "__ab_no_cursor_state_message": True,
+    "sync_mode": "full_refresh",
+}
+"""What the CDK writes as the state of a stream that was read in full refresh mode: nothing was seen."""
 
 
 class StateError(AirbyteTracedException):
@@ -69,6 +80,7 @@ def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> 
     The tutorials' flat `{"date": "2020-02-01"}` belongs to the one ticker it was written for: with several, it is
     ignored with a warning, since reading again is safe.
     """
+    state = {key: value for key, value in state.items() if (key, value) not in FULL_REFRESH_MARKS.items()}
     if set(state) == {"date"} and isinstance(state["date"], str):
         day = _day("date", state["date"])
         if len(tickers) == 1:
@@ -81,12 +93,49 @@ def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> 
 def _seen(ticker: str, value: Any) -> Seen:
     if not isinstance(value, Mapping):
         raise StateError(f"{value!r} of {ticker!r} is not an object with a date")
+    for mark in ("failed", "again"):
+        if mark in value and value[mark] is not True:
+            raise StateError(f"{mark!r} of {ticker!r} can only be true")
+    if value and value.keys() <= {"failed", "again"}:
+        return dict(value)  # never read, or to be read again
     _day(ticker, value.get("date"))
     _day(ticker, value.get("since", value["date"]))
     price = value.get("price")
     if price is not None and not (type(price) in (int, float) and 0 < price < inf):
         raise StateError(f"the price {price!r} of {ticker!r} is not a number above zero")
-    return dict(value)
+    _check_settings(ticker, value)
+    _check_prints(ticker, value)
+    _check_events(ticker, value)
+    seen = dict(value)
+    if ticker == ANY:
+        seen.setdefault("adjustment", RAW)  # older versions wrote the others only
+    return seen
+
+
+def _check_settings(ticker: str, value: Mapping[str, Any]) -> None:
+    adjustment = value.get("adjustment", RAW)
+    if adjustment not in (RAW, SPLITS, ALL):
+        raise StateError(f"the adjustment {adjustment!r} of {ticker!r} is not {RAW}, {SPLITS} or {ALL}")
+    provider = value.get("provider", "unknown")
+    if not isinstance(provider, str) or not provider:
+        raise StateError(f"the provider {provider!r} of {ticker!r} is not a name")
+
+
+def _check_events(ticker: str, value: Mapping[str, Any]) -> None:
+    try:
+        revisions.unpacked(value.get("events", {}), ticker)
+    except (AttributeError, ValueError) as error:
+        raise StateError(f"the events of {ticker!r} are not prints by day: {trim(str(error))}") from error
+
+
+def _check_prints(ticker: str, value: Mapping[str, Any]) -> None:
+    try:
+        if ticker == ANY:
+            load_market(value)
+        else:
+            load(date.fromisoformat(value["date"]), value.get("bars", ""))
+    except (TypeError, ValueError) as error:
+        raise StateError(f"the bars of {ticker!r} cannot be read ({trim(str(error))})") from error
 
 
 def _day(what: str, value: Any) -> str:

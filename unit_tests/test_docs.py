@@ -26,9 +26,9 @@ from docs import tables
 from source_stock_prices import sessions, state
 from source_stock_prices.config import Config, unknown_keys
 from source_stock_prices.errors import REACTIONS, ProviderError
+from source_stock_prices.events import manifest
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.providers.base import Problem
-from source_stock_prices.reference import manifest
+from source_stock_prices.providers.terms import Problem
 from source_stock_prices.source import SourceStockPrices
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests_mock
 
-from source_stock_prices.providers.base import Query
+from source_stock_prices.providers.terms import Query
 from source_stock_prices.report import Report
 from unit_tests.test_reference import CASES, TODAY, WITH_MANIFEST, streams
 

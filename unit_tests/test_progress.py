@@ -3,7 +3,7 @@
 from datetime import date
 
 from source_stock_prices.progress import Progress
-from source_stock_prices.providers.base import RAW, Query
+from source_stock_prices.providers.terms import RAW, Query
 
 DAY = date(2026, 11, 20)
 

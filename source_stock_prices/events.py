@@ -1,0 +1,309 @@
+"""The streams `stock_splits`, `dividends` and `tickers`, as the manifests of `manifest/` tell.
+
+A manifest says what is asked and where the fields are; the CDK's declarative runtime reads it. When requests are made,
+how they are sent and what an error means works as for prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from functools import cached_property, lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.sources.declarative.models import AddFields, SimpleRetriever
+from airbyte_cdk.sources.declarative.parsers.manifest_component_transformer import ManifestComponentTransformer
+from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
+from airbyte_cdk.sources.declarative.parsers.model_to_component_factory import ModelToComponentFactory
+from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.streams.core import StreamData
+from airbyte_cdk.sources.types import StreamSlice
+from airbyte_cdk.utils.yaml_loader import safe_load_yaml
+from jinja2 import TemplateError
+from requests import Response
+
+from source_stock_prices import plan, state
+from source_stock_prices.errors import ProviderError
+from source_stock_prices.occurrences import Reader, Row, ticker_of
+from source_stock_prices.providers.answer import Answer, on_host, trim
+from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
+from source_stock_prices.report import Report
+from source_stock_prices.revisions import revise
+from source_stock_prices.sync import Found, State, Sync, by_ticker
+
+if TYPE_CHECKING:
+    from source_stock_prices.stream import StockPrices
+
+MANIFESTS = Path(__file__).with_name("manifest")
+
+LOOKBACK_DAYS = 90
+"""How far before the last day asked for is asked again: events are announced late, and corrected. `lookback_days` in a
+manifest says otherwise."""
+
+MAX_PAGES = 1000
+"""More pages than one query fills: a vendor that repeats itself would have them read for ever."""
+
+MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError)
+"""What reading an answer raises that is not its vendor's."""
+
+
+@lru_cache
+def manifest(provider: str) -> Mapping[str, Any]:
+    """A provider's manifest, laid over what all of them share, as the CDK wants it; without streams if it has none."""
+    shared = safe_load_yaml((MANIFESTS / "definitions.yaml").read_text("utf-8"))
+    own: Mapping[str, Any] = {"streams": []}
+    own_file = MANIFESTS / f"{provider}.yaml"
+    if own_file.exists():
+        own = safe_load_yaml(own_file.read_text("utf-8"))
+    definitions = {**shared["definitions"], **own.get("definitions", {})}
+    resolved = ManifestReferenceResolver().preprocess_manifest({**shared, **own, "definitions": definitions})
+    return ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {})
+
+
+def streams(prices: StockPrices) -> list[Stream]:
+    """The streams that the manifest of a price stream's provider has."""
+    return [Events(definition, prices) for definition in manifest(prices.provider.name)["streams"]]
+
+
+def split_tickers(prices: StockPrices, first: date, last: date) -> set[str]:
+    """Every ticker of the market that splits in a window, both ends inclusive. Raises ProviderError."""
+    splits = next(each for each in manifest(prices.provider.name)["streams"] if each["name"] == "stock_splits")
+    query = Query((ANY,), first, last, prices.config.adjustment, prices.today)
+    return set(Events(splits, prices).ask(query, Report(prices.provider)))
+
+
+class Events(Stream):
+    """A stream of a manifest: the events of each ticker since the start and as far ahead as they are announced, or a
+    row a ticker.
+
+    The state of events holds the day up to which a ticker was asked for, and as `since` the first day ever asked for:
+    `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01", "events": {"2026-11-18": "rA1b"}}}`, with the prints of the
+    events that are asked for again (see `revisions`). What came to be known later is found by asking again. A ticker
+    that fails keeps its state, and the others go on.
+    """
+
+    def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
+        self._definition, self._prices = definition, prices
+        self._config, self.provider = prices.config, prices.provider
+        self._parameters: Mapping[str, Any] = definition.get("$parameters", {})
+        self.state: State = {}
+        self._sync: Sync[Row] = Sync(self, prices.config, prices.today, self.logger, lambda: prices.policy.judged)
+
+    @property
+    def name(self) -> str:
+        return str(self._definition["name"])
+
+    @property
+    def primary_key(self) -> list[str]:
+        return list(self._definition["primary_key"])
+
+    @property
+    def cursor_field(self) -> str | list[str]:
+        return "date" if "date" in self.primary_key else []
+
+    def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
+        full = configured_stream.sync_mode == SyncMode.full_refresh
+        self.state = {} if full else state.read(self.state, self._config.tickers, self.logger)
+        yield from self._sync.run(super().read(configured_stream, *args, **kwargs))
+
+    def stream_slices(
+        self,
+        *,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterator[Mapping[str, Any]]:
+        return self._sync.slices(stream_state or {})
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterator[StreamData]:
+        return self._sync.records(stream_slice or {}, self.state)
+
+    def queries(self, seen: State) -> list[Query]:
+        tickers, today = self._config.tickers, self._prices.today
+        blank = Query((), today, today, self._config.adjustment, today)
+        limits = plan.Limits(self._parameters.get("tickers_per_request", 1), None)
+        if self.cursor_field:
+            queries = plan.event_queries(
+                tickers, seen, self._prices.start, self._config.end_date, self._lookback, blank, limits
+            )
+        else:
+            queries = plan.ticker_queries(tickers, blank, limits)
+        if not queries:
+            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
+        return queries
+
+    def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
+        rows = by_ticker(self.ask, query, report, self.provider)
+        if not self.cursor_field:
+            for ticker in query.tickers:
+                if ticker not in rows and ticker not in report.failed and ticker != ANY:
+                    report.set_aside(ticker, ProviderError(Problem(Kind.UNKNOWN_TICKER, "")))
+        return rows
+
+    def records(
+        self, query: Query, tickers: Iterable[str], found: Found[Row], state: State, report: Report
+    ) -> Iterator[Row]:
+        if not self.cursor_field:
+            for ticker in tickers:
+                yield from found.get(ticker, ())
+            return
+        for ticker in query.tickers:
+            if ticker not in report.failed:
+                yield from self._revisions(ticker, query, found, state, report)
+
+    def _revisions(self, ticker: str, query: Query, found: Found[Row], state: State, report: Report) -> Iterator[Row]:
+        """What is new, changed or cancelled of a ticker, or of the whole market; then the state remembers it."""
+        listed = list(chain.from_iterable(found.values())) if ticker == ANY else found.get(ticker, [])
+        before = state.get(ticker, {})
+        until = max(min(query.end, self._prices.today).isoformat(), before.get("date", ""))
+        revision = revise(
+            before.get("events", {}),
+            listed,
+            ticker=ticker,
+            start=query.start,
+            end=query.end,
+            oldest=date.fromisoformat(until) - self._lookback,
+            blank=self._blank,
+            doubts=report.doubts,
+        )
+        for finding in revision.findings:
+            self.logger.warning(f"{self.provider.title}: {finding}")
+        yield from revision.records
+        since = before.get("since", before.get("date", query.start.isoformat()))
+        state[ticker] = {"date": until, "since": since}
+        if revision.events:
+            state[ticker]["events"] = revision.events
+
+    def expected(self, query: Query) -> int | None:
+        return None
+
+    def summary(self) -> Iterable[str]:
+        return ()
+
+    def ask(self, query: Query, report: Report) -> Found[Row]:
+        """The rows of an answer, every page of it, by ticker; raises ProviderError."""
+        spellings = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
+        rows: list[Any] = []
+        try:
+            requester, records = self._retrieve(query, report)
+            for record in records:
+                ticker = ticker_of(record.get("stock_ticker"), spellings)
+                rows.append({**record.data, "stock_ticker": ticker, "provider": self.provider.name})
+            occurrences = self._reader.read(
+                rows + requester.odd,
+                start=query.start,
+                end=query.end,
+                today=query.today,
+                answered=requester.rows,
+                paged=requester.pages > 1,
+                listing_currency=self._parameters.get("listing_currency"),
+            )
+        except MISREAD as error:
+            said = f"{type(error).__name__}: {trim(str(error))}"
+            raise ProviderError(Problem(Kind.UNREADABLE, said)) from error
+        report.lines += [f"{self.provider.title}: {finding}" for finding in occurrences.findings]
+        report.doubts |= occurrences.doubts
+        return occurrences.records
+
+    def _retrieve(self, query: Query, report: Report) -> tuple[Requester, Iterable[Any]]:
+        """The records that the CDK makes of a query's pages, and who sends for them."""
+        # A retriever for each query: the CDK's holds on to a template that failed once, and would read no row after it.
+        factory, config = ModelToComponentFactory(), {"base_url": self.provider.base_url}
+        transformations = [
+            factory.create_component(AddFields, each, config) for each in self._definition.get("transformations", ())
+        ]
+        retriever = factory.create_component(
+            SimpleRetriever,
+            self._definition["retriever"],
+            config,
+            name=self.name,
+            primary_key=self.primary_key,
+            transformations=transformations,
+        )
+        path = self._definition["retriever"]["record_selector"]["extractor"]["field_path"]
+        requester = retriever.requester = Requester(retriever.requester, self._prices, query, report, path)
+        window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
+        symbols = "" if query.tickers == (ANY,) else ",".join(map(self.provider.spelling, query.tickers))
+        asked = StreamSlice(
+            partition={"symbols": symbols}, cursor_slice=window, extra_fields={"today": query.today.isoformat()}
+        )
+        records: Iterable[Any] = retriever.read_records(self.get_json_schema(), asked)
+        return requester, records
+
+    @property
+    def _lookback(self) -> timedelta:
+        return timedelta(days=self._parameters.get("lookback_days", LOOKBACK_DAYS))
+
+    @cached_property
+    def _blank(self) -> Row:
+        return {**dict.fromkeys(self.get_json_schema()["properties"]), "provider": self.provider.name}
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.get_json_schema(), self.primary_key)
+
+
+class Requester:
+    """Sends what a manifest asks the way prices are asked for. Everything else is the CDK's own requester's."""
+
+    def __init__(self, requester: Any, prices: StockPrices, query: Query, report: Report, path: Sequence[str]) -> None:
+        self._requester, self._prices, self._query, self._report, self._path = requester, prices, query, report, path
+        self.pages = self.rows = 0
+        self.odd: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._requester, name)
+
+    def send_request(
+        self,
+        *,
+        path: str | None = None,
+        request_params: Mapping[str, Any] | None = None,
+        stream_state: Any = None,
+        stream_slice: Any = None,
+        next_page_token: Any = None,
+        **_: Any,
+    ) -> Response:
+        self.pages += 1
+        if self.pages > MAX_PAGES:
+            raise ValueError(f"more than {MAX_PAGES} pages")
+        where = {"stream_state": stream_state, "stream_slice": stream_slice, "next_page_token": next_page_token}
+        provider = self._prices.provider
+        link = on_host(provider.base_url, path or self._requester.get_url(**where))
+        params: dict[str, str] = {}
+        if not urlsplit(link).query:  # the link to a next page is a whole request
+            asked = {**self._requester.get_request_params(**where), **(request_params or {})}
+            params = {name: str(value) for name, value in asked.items()}
+        response = self._prices.send(provider.get(link, params))
+        self._look_at(Answer.of(response))
+        return response
+
+    def _look_at(self, answer: Answer) -> None:
+        for row in _rows(answer.json, self._path):
+            self.rows += 1
+            if not isinstance(row, dict) or not row:
+                self.odd.append(row)  # the CDK passes over it without a word
+        notice = self._prices.provider.notice(answer, self._query)
+        if notice:
+            self._report.note(notice, self._query.tickers)
+
+
+def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
+    """What an answer has at the `field_path` of a manifest."""
+    if not path:
+        return body if isinstance(body, list) else [body]
+    key, *rest = path
+    if key != "*":
+        return _rows(body.get(key, []), rest)
+    parts = body.values() if isinstance(body, dict) else body
+    return [row for part in parts or () for row in _rows(part, rest)]
