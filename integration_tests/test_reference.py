@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from airbyte_cdk.sources.streams import call_rate
 from pendulum import DateTime
-from source_stock_prices.reference import manifest
 
 from integration_tests.front_door import Output, Row, discover, read
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.app import VENDORS
 from integration_tests.test_faults import GARBLED, PASSING
 from integration_tests.test_sync import FRIDAY_EVENING, at, config, faults_of, many
+from source_stock_prices.events import manifest
 
 STREAMS = {name: [stream["name"] for stream in manifest(name)["streams"]] for name in VENDORS}
 WITH_EVENTS = [name for name, streams in STREAMS.items() if streams]
@@ -108,6 +108,20 @@ def test_it_finds_an_event_that_came_to_be_known_late(sandbox: Sandbox, vendor: 
     sandbox.split("BRK.B", date(2026, 10, 5), 4.0)
     second = sync(sandbox, vendor, FRIDAY_EVENING.add(days=4), state=first.state_messages)
     assert ratios(second.rows("stock_splits")) == pytest.approx({("BRK.B", "2026-10-05"): 4.0})
+
+
+@pytest.mark.parametrize("vendor", WITH_EVENTS)
+def test_it_cancels_an_event_that_moved_to_another_day(sandbox: Sandbox, vendor: str) -> None:
+    """Once: the record of the old day is written again, and nothing else that did not change."""
+    sandbox.split("BRK.B", date(2026, 10, 5), 4.0)
+    first = sync(sandbox, vendor, FRIDAY_EVENING)
+    sandbox.split("BRK.B", date(2026, 10, 5), 0.25)  # taken back
+    sandbox.split("BRK.B", date(2026, 10, 6), 4.0)
+    second = sync(sandbox, vendor, FRIDAY_EVENING.add(days=3), state=first.state_messages)
+    written = [(row["date"], row["ratio"], row["cancelled"]) for row in second.rows("stock_splits")]
+    assert written == [("2026-10-05", None, True), ("2026-10-06", pytest.approx(4.0), False)]
+    third = sync(sandbox, vendor, FRIDAY_EVENING.add(days=4), state=second.state_messages)
+    assert not third.rows("stock_splits")
 
 
 @pytest.mark.parametrize("vendor", WITH_EVENTS)
@@ -297,7 +311,7 @@ def test_it_reads_nothing_for_a_state_in_the_future(sandbox: Sandbox, vendor: st
 
 
 def test_it_reads_the_events_of_the_whole_market(sandbox: Sandbox) -> None:
-    """Months of every ticker in a request or two; the state is one date."""
+    """Months of every ticker in a request or two; the state is one date, and prints."""
     sandbox.universe = ["AAPL", "CSCO", "KIMpL"]
     output = sync(sandbox, "massive", FRIDAY_EVENING, "*")
     until = date(2026, 11, 19)
@@ -308,7 +322,9 @@ def test_it_reads_the_events_of_the_whole_market(sandbox: Sandbox) -> None:
     assert output.exit_code == 0
     assert happened(ratios(output.rows("stock_splits")), until) == truth(sandbox, "split", universe, START, until)
     assert sorted(row["stock_ticker"] for row in output.rows("tickers")) == sorted(universe)
-    assert output.states_of("dividends")[-1] == {"*": {"date": "2026-11-20", "since": f"{START}"}}
+    seen = output.states_of("dividends")[-1]["*"]
+    assert (seen["date"], seen["since"]) == ("2026-11-20", f"{START}")
+    assert min(seen["events"]) > "2026-08-21"  # those of the lookback
     sandbox.requests.clear()
     sync(sandbox, "massive", FRIDAY_EVENING.add(days=1), "*", state=output.state_messages)
     assert len(sandbox.requests) == 3

@@ -44,7 +44,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.BEYOND_PLAN: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "Your {title} plan does not reach back to the start requested for the {tickers}.{said} Request less, or upgrade.",
+        "Your {title} plan does not reach back to the start requested for the {tickers}.{said} Request less or upgrade.",
         of_ticker=True,
     ),
     Kind.UNKNOWN_TICKER: Reaction(
@@ -144,13 +144,14 @@ class ProviderError(Exception):
         source = "Details" if self.status is None else "The API replied"
         stop = "" if said.endswith((".", "!", "?")) else "."
         pace = provider.free_requests_per_minute
+        what = f"ticker{'s' * (len(tickers) > 1)} {names(tickers)}"
         sentence = REACTIONS[kind].sentence.format(
             title=provider.title,
             base_url=provider.base_url,
-            tickers=f"ticker{'s' * (len(tickers) > 1)} {names(tickers)}",
+            tickers=what,
             them="them" if len(tickers) > 1 else "it",
             said=f' {source}{http}: "{said}"{stop}' if said else f" The response was empty{http}.",
-            outage="has a problem" if self.status else f"cannot be reached at {provider.base_url}",
+            outage=f"failed for the {what}" if self.status else f"cannot be reached at {provider.base_url}",
             remedy="Sync again later." if self.status else "Check the network, or sync again later.",
             key_url=f"; get one at {provider.key_url}" if provider.key_url else "",
             pace=f" (the free plan allows {pace})" if pace else "",

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
-from math import isfinite
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import orjson
 from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.sources.declarative.models import AddFields, SimpleRetriever
 from airbyte_cdk.sources.declarative.parsers.manifest_component_transformer import ManifestComponentTransformer
@@ -25,14 +24,15 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from jinja2 import TemplateError
-from jsonschema import Draft7Validator, FormatChecker, ValidationError
 from requests import Response
 
 from source_stock_prices import plan, state
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.answer import Answer, on_host, trim
 from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
 from source_stock_prices.report import Report
+from source_stock_prices.revisions import revise
 from source_stock_prices.sync import Found, State, Sync, by_ticker
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ manifest says otherwise."""
 MAX_PAGES = 1000
 """More pages than one query fills: a vendor that repeats itself would have them read for ever."""
 
-MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, ValidationError, TemplateError)
+MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError)
 """What reading an answer raises that is not its vendor's."""
-
-Row = dict[str, Any]
 
 
 @lru_cache
@@ -76,8 +74,9 @@ class Events(Stream):
     row a ticker.
 
     The state of events holds the day up to which a ticker was asked for, and as `since` the first day ever asked for:
-    `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01"}}`. What came to be known later is found by asking again. A
-    ticker that fails keeps its state, and the others go on.
+    `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01", "events": {"2026-11-18": "rA1b"}}}`, with the prints of the
+    events that are asked for again (see `revisions`). What came to be known later is found by asking again. A ticker
+    that fails keeps its state, and the others go on.
     """
 
     def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
@@ -134,8 +133,7 @@ class Events(Stream):
             bars_per_request=None,
         )
         if self.cursor_field:
-            lookback = timedelta(days=self._parameters.get("lookback_days", LOOKBACK_DAYS))
-            queries = plan.event_queries(tickers, seen, end=self._config.end_date, lookback=lookback, facts=facts)
+            queries = plan.event_queries(tickers, seen, end=self._config.end_date, lookback=self._lookback, facts=facts)
         else:
             queries = plan.ticker_queries(tickers, facts)
         if not queries:
@@ -148,23 +146,42 @@ class Events(Stream):
             for ticker in query.tickers:
                 if ticker not in rows and ticker not in report.failed and ticker != ANY:
                     report.set_aside(ticker, ProviderError(Problem(Kind.UNKNOWN_TICKER, "")))
-        return {ticker: self._one_each(rows[ticker]) for ticker in sorted(rows)}
+        return rows
 
     def records(
         self, query: Query, tickers: Iterable[str], found: Found[Row], state: State, report: Report
     ) -> Iterator[Row]:
-        for ticker in tickers:
-            yield from found.get(ticker, ())
         if not self.cursor_field:
+            for ticker in tickers:
+                yield from found.get(ticker, ())
             return
         for ticker in query.tickers:
             if ticker not in report.failed:
-                self._remember(ticker, query, state)
+                yield from self._revisions(ticker, query, found, state, report)
 
-    def _remember(self, ticker: str, query: Query, state: State) -> None:
-        until = min(query.end, self._prices.today).isoformat()
-        before = state.get(ticker, {"date": until, "since": query.start.isoformat()})
-        state[ticker] = {"date": max(until, before["date"]), "since": before.get("since", before["date"])}
+    def _revisions(self, ticker: str, query: Query, found: Found[Row], state: State, report: Report) -> Iterator[Row]:
+        """What is new, changed or cancelled of a ticker, or of the whole market; then the state remembers it."""
+        listed = list(chain.from_iterable(found.values())) if ticker == ANY else found.get(ticker, [])
+        before = state.get(ticker, {})
+        until = max(min(query.end, self._prices.today).isoformat(), before.get("date", ""))
+        revision = revise(
+            before.get("events", {}),
+            listed,
+            ticker=ticker,
+            start=query.start,
+            end=query.end,
+            oldest=date.fromisoformat(until) - self._lookback,
+            blank=self._blank,
+            doubts=report.doubts,
+        )
+        for finding in revision.findings:
+            self.logger.warning(f"{self.provider.title}: {finding}")
+        yield from revision.records
+        start = query.start.isoformat()
+        since = min(start, before.get("since", before.get("date", start)))
+        state[ticker] = {"date": until, "since": since, "provider": self.provider.name}
+        if revision.events:
+            state[ticker]["events"] = revision.events
 
     def expected(self, query: Query) -> int | None:
         return None
@@ -180,61 +197,31 @@ class Events(Stream):
 
     def ask(self, query: Query, report: Report) -> Found[Row]:
         """The rows of an answer, every page of it, by ticker; raises ProviderError."""
-        found: Found[Row] = {}
-        seen: set[bytes] = set()
+        spellings = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
+        rows: list[Any] = []
         try:
-            for record in self._retrieve(query, report):
-                raw = orjson.dumps(record.data)
-                if raw in seen:
-                    continue  # pages overlap
-                seen.add(raw)
-                row = {name: record.get(name) for name in self._fields} | {"provider": self.provider.name}
-                row["stock_ticker"] = self._ticker_of(row, query)
-                if self._is_wanted(row, query):
-                    self._check(row)
-                    found.setdefault(row["stock_ticker"], []).append(row)
+            requester, records = self._retrieve(query, report)
+            for record in records:
+                ticker = ticker_of(record.get("stock_ticker"), spellings)
+                rows.append({**record.data, "stock_ticker": ticker, "provider": self.provider.name})
+            occurrences = self._reader.read(
+                rows + requester.odd,
+                start=query.start,
+                end=query.end,
+                today=query.today,
+                answered=requester.rows,
+                paged=requester.pages > 1,
+                listing_currency=self._parameters.get("listing_currency"),
+            )
         except MISREAD as error:
             said = f"{type(error).__name__}: {trim(str(error))}"
             raise ProviderError(Problem(Kind.UNREADABLE, said)) from error
-        return found
+        report.lines += [f"{self.provider.title}: {finding}" for finding in occurrences.findings]
+        report.doubts |= occurrences.doubts
+        return occurrences.records
 
-    def _ticker_of(self, row: Row, query: Query) -> str:
-        """Our spelling of a row's ticker."""
-        if query.tickers == (ANY,):
-            return row["stock_ticker"]  # type: ignore[no-any-return]
-        spelled = {self.provider.spelling(ticker): ticker for ticker in query.tickers}
-        symbols = ",".join(spelled)
-        named = row["stock_ticker"] or symbols
-        if named.upper() == symbols.upper():
-            return query.ticker
-        return spelled[named]
-
-    def _is_wanted(self, row: Row, query: Query) -> bool:
-        """Some vendors answer with a ticker's whole history: what is wrong outside the window does not matter."""
-        return not self.cursor_field or query.start <= date.fromisoformat(row["date"]) <= query.end
-
-    def _check(self, row: Row) -> None:
-        """Raises ValidationError or ValueError for a row that does not fit the schema."""
-        self._schema.validate(row)
-        for value in row.values():
-            if isinstance(value, float) and not isfinite(value):
-                raise ValueError(f"{row} has a non-finite number")
-
-    def _one_each(self, rows: Iterable[Row]) -> list[Row]:
-        """One row a primary key, ascending. Payments of one kind on one day are one row, with the sum of them.
-
-        Of other rows with the same key, the later one is what the vendor corrected.
-        """
-        kept: dict[tuple[Any, ...], Row] = {}
-        for row in rows:
-            key = tuple(row[name] for name in self.primary_key)
-            if "amount" in row and key in kept:
-                row["amount"] = round(row["amount"] + kept[key]["amount"], 10)
-            kept[key] = row
-        return [kept[key] for key in sorted(kept)]
-
-    def _retrieve(self, query: Query, report: Report) -> Iterable[Any]:
-        """The records that the CDK makes of a query's pages."""
+    def _retrieve(self, query: Query, report: Report) -> tuple[Requester, Iterable[Any]]:
+        """The records that the CDK makes of a query's pages, and who sends for them."""
         # A retriever for each query: the CDK's holds on to a template that failed once, and would read no row after it.
         factory, config = ModelToComponentFactory(), {"base_url": self.provider.base_url}
         transformations = [
@@ -249,22 +236,26 @@ class Events(Stream):
             transformations=transformations,
         )
         path = self._definition["retriever"]["record_selector"]["extractor"]["field_path"]
-        retriever.requester = Requester(retriever.requester, self._prices, query, report, path)
+        requester = retriever.requester = Requester(retriever.requester, self._prices, query, report, path)
         window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
         symbols = "" if query.tickers == (ANY,) else ",".join(map(self.provider.spelling, query.tickers))
         asked = StreamSlice(
             partition={"symbols": symbols}, cursor_slice=window, extra_fields={"today": query.today.isoformat()}
         )
         records: Iterable[Any] = retriever.read_records(self.get_json_schema(), asked)
-        return records
+        return requester, records
+
+    @property
+    def _lookback(self) -> timedelta:
+        return timedelta(days=self._parameters.get("lookback_days", LOOKBACK_DAYS))
 
     @cached_property
-    def _fields(self) -> list[str]:
-        return list(self.get_json_schema()["properties"])
+    def _blank(self) -> Row:
+        return {**dict.fromkeys(self.get_json_schema()["properties"]), "provider": self.provider.name}
 
     @cached_property
-    def _schema(self) -> Draft7Validator:
-        return Draft7Validator(self.get_json_schema(), format_checker=FormatChecker(["date"]))
+    def _reader(self) -> Reader:
+        return Reader(self.get_json_schema(), self.primary_key)
 
 
 class Requester:
@@ -272,7 +263,8 @@ class Requester:
 
     def __init__(self, requester: Any, prices: StockPrices, query: Query, report: Report, path: Sequence[str]) -> None:
         self._requester, self._prices, self._query, self._report, self._path = requester, prices, query, report, path
-        self._pages = 0
+        self.pages = self.rows = 0
+        self.odd: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._requester, name)
@@ -287,8 +279,8 @@ class Requester:
         next_page_token: Any = None,
         **_: Any,
     ) -> Response:
-        self._pages += 1
-        if self._pages > MAX_PAGES:
+        self.pages += 1
+        if self.pages > MAX_PAGES:
             raise ValueError(f"more than {MAX_PAGES} pages")
         where = {"stream_state": stream_state, "stream_slice": stream_slice, "next_page_token": next_page_token}
         provider = self._prices.provider
@@ -303,8 +295,9 @@ class Requester:
 
     def _look_at(self, answer: Answer) -> None:
         for row in _rows(answer.json, self._path):
+            self.rows += 1
             if not isinstance(row, dict) or not row:
-                raise TypeError(f"{row!r} is not a row")  # the CDK would pass over it without a word
+                self.odd.append(row)  # the CDK passes over it without a word
         notice = self._prices.provider.notice(answer, self._query)
         if notice:
             self._report.note(notice, self._query.tickers)

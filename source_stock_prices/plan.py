@@ -151,7 +151,8 @@ def slice_size(queries: int, state_bytes: int = 0) -> int:
 
 
 def _state_date(entry: Entry) -> date | None:
-    return date.fromisoformat(entry["date"]) if "date" in entry else None
+    day = entry.get("date")
+    return date.fromisoformat(day) if day else None
 
 
 def _new_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:

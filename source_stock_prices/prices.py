@@ -18,7 +18,7 @@ from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.gaps import LONGEST_CLOSURE, Gaps
 from source_stock_prices.market import Market
-from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
+from source_stock_prices.providers.terms import ANY, RAW, Bar, Kind, Problem, Query
 from source_stock_prices.reach import Reach
 from source_stock_prices.recheck import believable
 from source_stock_prices.report import Report
@@ -69,6 +69,8 @@ class Prices:
 
     def queries(self, seen: State) -> list[Query]:
         self._entries = {ticker: healing.upgraded(entry, self._bound) for ticker, entry in seen.items()}
+        if "date" in self._entries.get(ANY, {}):
+            self._entries[ANY].setdefault("adjustment", RAW)  # older versions wrote the others only
         self._market = Market(self._entries, self._config, self._last_final, self._blank.end)
         if self._market.is_whole:
             queries = plan.market_queries(self._entries, self._facts())

@@ -21,7 +21,8 @@ MAX_FAILURES_IN_A_ROW = 10
 class Report:
     """Collects findings while a sync runs, one report per query; at the end they become log lines and one error.
 
-    `lines` are warnings to log as soon as the response of the query is used.
+    `lines` are warnings to log as soon as the response of the query is used. `doubts` are the places, (ticker, day),
+    where a row of an event was left out, with None for what is not known.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -29,6 +30,7 @@ class Report:
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
+        self.doubts: set[tuple[str | None, str | None]] = set()
         self.market_rows: tuple[int, int | None] | None = None
         self._is_answered = False
         self._unanswered = 0
@@ -60,6 +62,7 @@ class Report:
     def take_over(self, other: Report) -> None:
         """Merges what else the report of one query has to say into this one."""
         self.failed |= other.failed
+        self.doubts |= other.doubts
         self._dropped += other._dropped
         for notice, tickers in other._notices.items():
             self.note(notice, tickers)

@@ -12,8 +12,9 @@ import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.config import Config
 from source_stock_prices.envelope import Envelope
@@ -41,10 +42,13 @@ class Entrypoint(AirbyteEntrypoint):
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
         Config.parse(config)
 
+    has_told_an_error = False
+
     def read(self, *args: Any) -> Iterator[AirbyteMessage]:
         for message in super().read(*args):
             record = message.record
             if record is None:
+                self.has_told_an_error |= bool(message.trace and message.trace.error)
                 yield message
                 continue
             records = message.records if isinstance(message, Envelope) else (record.data,)
@@ -60,12 +64,25 @@ class Entrypoint(AirbyteEntrypoint):
         return AirbyteEntrypoint.handle_record_counts(message, counts)
 
 
-class CountsMessages(logging.Filter):
-    """Keeps back the CDK's count of a stream's records, which is one of messages. Ours is in the line before it."""
+class PlainLog(logging.Filter):
+    """Keeps back what would only repeat, or mislead: the final error is written as a message of its own.
+
+    No traceback of what the user can correct or wait for, and no count of records by the CDK, which counts envelopes.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        return not (message.startswith("Read ") and message.endswith(" stream"))
+        if message.startswith("Read ") and message.endswith(" stream"):
+            return False
+        if message.startswith("During the sync, the following streams did not sync successfully"):
+            return False
+        error = record.exc_info[1] if record.exc_info else None
+        return not is_explained(error)
+
+
+def is_explained(error: BaseException | None) -> bool:
+    """Whether an error's sentence tells all: it is about the config, the plan or the vendor, not about this program."""
+    return isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
 
 
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
@@ -77,11 +94,10 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     sys.stdout = open(  # noqa: SIM115
         sys.stdout.fileno(), "w", WRITE_BUFFER_BYTES, encoding="utf-8", newline="", closefd=False
     )
-    logger = init_logger("airbyte")
-    logger.addFilter(CountsMessages())
-    init_uncaught_exception_handler(logger)
+    init_uncaught_exception_handler(init_logger("airbyte"))
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
+            handler.addFilter(PlainLog())
             handler.setStream(sys.stdout)  # the CDK's own buffer holds a line back until the next one
     sys.setswitchinterval(0.05)  # workers wait for the network, and hand over without being made to
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
@@ -90,6 +106,15 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     source.in_envelopes = True
     entrypoint = Entrypoint(source)
     parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
-    for message in entrypoint.run(parsed):
-        sys.stdout.write(f"{message}\n")  # in one piece: workers log to the same output
-        sys.stdout.flush()
+    try:
+        for message in entrypoint.run(parsed):
+            sys.stdout.write(f"{message}\n")  # in one piece: workers log to the same output
+            sys.stdout.flush()
+    except AirbyteTracedException as error:
+        if not is_explained(error):
+            raise
+        if not entrypoint.has_told_an_error:
+            message = Entrypoint.airbyte_message_to_string(error.as_sanitized_airbyte_message())
+            sys.stdout.write(f"{message}\n")
+            sys.stdout.flush()
+        sys.exit(1)

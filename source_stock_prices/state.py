@@ -15,6 +15,7 @@ from typing import Any
 from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerializer, FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_stock_prices import revisions
 from source_stock_prices.prints import load, load_market
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
@@ -138,10 +139,8 @@ def _seen(ticker: str, value: Any) -> Seen:
         raise StateError(f"the price of {ticker!r} is {price!r}, which is not a number above zero")
     _check_settings(ticker, value)
     _check_prints(ticker, value)
-    seen = dict(value)
-    if ticker == ANY:
-        seen.setdefault("adjustment", RAW)  # older versions wrote the others only
-    return seen
+    _check_events(ticker, value)
+    return dict(value)
 
 
 def _check_settings(ticker: str, value: Mapping[str, Any]) -> None:
@@ -153,6 +152,13 @@ def _check_settings(ticker: str, value: Mapping[str, Any]) -> None:
         raise StateError(f"the provider of {ticker!r} is {provider!r}, which is not a name")
     if ticker == ANY and "again" in value:
         _check_day("the day up to which the whole market is to be read again", value["again"])
+
+
+def _check_events(ticker: str, value: Mapping[str, Any]) -> None:
+    try:
+        revisions.unpacked(value.get("events", {}), ticker)
+    except (AttributeError, ValueError) as error:
+        raise StateError(f"the events of {ticker!r} are not prints by day: {trim(str(error))}") from error
 
 
 def _check_prints(ticker: str, value: Mapping[str, Any]) -> None:

@@ -1,0 +1,68 @@
+"""Manifests against rows in which any one field is odd: such a row costs itself, never the rows beside it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+import requests_mock
+
+from source_stock_prices.providers.terms import Query
+from source_stock_prices.report import Report
+from unit_tests.test_reference import CASES, TODAY, WITH_MANIFEST, streams
+
+ODD: list[Any] = [None, "", "NA", "0000-00-00", 0, -1, [], {}, ["x"], {"x": 1}, True]
+
+
+def rows_of(body: Any) -> Iterator[list[Any]]:
+    """Every list of objects in an answer."""
+    parts = body if isinstance(body, list) else list(body.values()) if isinstance(body, dict) else []
+    if isinstance(body, list) and body and all(isinstance(part, dict) for part in body):
+        yield body
+    for part in parts:
+        yield from rows_of(part)
+
+
+def events() -> Iterator[Any]:
+    """A case for each stream of events that lists some, with its ticker and one row."""
+    for name in WITH_MANIFEST:
+        seen = set()
+        for case in json.loads((CASES / f"{name}.json").read_text()):
+            stream = case["stream"]
+            if stream in seen or stream == "tickers" or not case.get("rows") or name == "sample":
+                continue
+            seen.add(stream)
+            yield pytest.param(name, case, id=f"{name} {stream}")
+
+
+def spoiled(row: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    """A row in every way in which one field of it can be odd."""
+    spoiled = [{**row, "id": f"odd {n}", field: value} for n, value in enumerate(ODD)]
+    without = {name: value for name, value in row.items() if name != field}
+    return [{**without, "id": "without"}, *spoiled] if field != "id" else spoiled
+
+
+@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize(("name", "case"), events())
+def test_it_reads_the_rows_beside_odd_ones(name: str, case: dict[str, Any], turn: int) -> None:
+    """The CDK holds on to what a template first made, so odd rows come first."""
+    provider = {"name": name, **case.get("settings", {"api_key": "k"})}
+    tickers = tuple(case["tickers"])
+    query = Query(tickers, date.fromisoformat(case["start"]), date.fromisoformat(case["end"]), "raw", TODAY)
+    stream = streams(provider, ",".join(tickers))[case["stream"]]
+    wanted = {tuple(row.get(name) for name in stream.primary_key) for row in case["rows"]}
+    (rows, *_) = rows_of(case["answers"][0])
+    for field in rows[0]:
+        body = copy.deepcopy(case["answers"][0])
+        (listed, *_) = rows_of(body)
+        odd = spoiled(listed[0], field)
+        listed[:] = [*odd[turn:], *odd[:turn], *listed * len(odd)]
+        with requests_mock.Mocker(case_sensitive=True) as wire:
+            wire.get(requests_mock.ANY, json=body)
+            found = stream.ask(query, Report(stream.provider))
+        keys = {tuple(row[name] for name in stream.primary_key) for each in found.values() for row in each}
+        assert wanted <= keys, field
