@@ -233,7 +233,7 @@ def _by_date(dates: Mapping[str, date], entries: Entries, days: Sequence[date], 
 
 
 def _begun(entry: Entry, first: date) -> date:
-    return date.fromisoformat(entry.get("since", entry["date"])) if "date" in entry else first
+    return healing.first_day(entry, None) if "date" in entry else first
 
 
 def _of_day(tickers: tuple[str, ...], day: date, blank: Query) -> Query:

@@ -78,6 +78,16 @@ vendor = Vendor(
     tickers=_symbols,
     credentials=lambda key: {"api_key": key, "api_secret": _secret(key)},
     unknown_is_empty=True,
+    fields={
+        "open": ("o",),
+        "high": ("h",),
+        "low": ("l",),
+        "close": ("c",),
+        "volume": ("v",),
+        "split": ("new_rate",),
+        "dividend": ("rate",),
+        "paid": ("payable_date",),
+    },
 )
 
 
@@ -97,7 +107,7 @@ def bars() -> Response:
     page, token = _page()
     by_symbol: dict[str, list[dict[str, Any]]] = {}
     for symbol, trade in page:
-        by_symbol.setdefault(symbol, []).append(_row(trade))
+        by_symbol.setdefault(symbol, []).append(vendor.told(symbol, trade.date, _row(trade)))
     return answer({"bars": by_symbol, "next_page_token": token})
 
 
@@ -105,7 +115,8 @@ def bars() -> Response:
 def bars_of_one(ticker: str) -> Response:
     """The bars of one ticker; null if there are none."""
     page, token = _page()
-    return answer({"bars": [_row(trade) for _, trade in page] or None, "symbol": ticker, "next_page_token": token})
+    rows = [vendor.told(ticker, trade.date, _row(trade)) for _, trade in page]
+    return answer({"bars": rows or None, "symbol": ticker, "next_page_token": token})
 
 
 @vendor.get("/v1/corporate-actions")
@@ -124,7 +135,8 @@ def corporate_actions() -> Response:
     rows = [row for row in processed if row[:2] > (last_day, last_id)]
     groups: dict[str, list[dict[str, Any]]] = {}
     for _, _, name, row in rows[:limit]:
-        groups.setdefault(ACTIONS[name], []).append(row)
+        told = vendor.told(row["symbol"], date.fromisoformat(row["ex_date"]), row)
+        groups.setdefault(ACTIONS[name], []).append(told)
     day, last_id, *_ = rows[:limit][-1] if rows else ("", "")
     token = _token(last_id, date.fromisoformat(day)) if rows[limit:] else None
     return answer({"corporate_actions": groups, "next_page_token": token})
@@ -132,22 +144,23 @@ def corporate_actions() -> Response:
 
 def _actions(symbol: str, start: date, end: date) -> Iterator[tuple[str, dict[str, Any]]]:
     """The actions of a ticker whose ex-date is in a window, each with its type."""
-    for trade in vendor.events(symbol, start, end):
-        ex_date, paid = trade.date.isoformat(), f"{trade.date + PAID_AFTER}"
-        of_all = {"ex_date": ex_date, "record_date": f"{trade.date + timedelta(days=1)}", "symbol": symbol}
-        if trade.split != 1:
-            kind = "forward_split" if trade.split > 1 else "reverse_split"
-            cusips = ("cusip",) if trade.split > 1 else ("old_cusip", "new_cusip")
-            rates = {"new_rate": max(trade.split, 1), "old_rate": max(round(1 / trade.split), 1)}
-            yield kind, {"process_date": ex_date, **_names(symbol, ex_date, kind, *cusips), **rates, **of_all}
-        if trade.dividend:
+    for event in vendor.events(symbol, start, end):
+        ex_date, paid = event.date.isoformat(), f"{event.date + PAID_AFTER}"
+        of_all = {"ex_date": ex_date, "record_date": f"{event.date + timedelta(days=1)}", "symbol": symbol}
+        if event.split != 1:
+            kind = "forward_split" if event.split > 1 else "reverse_split"
+            cusips = ("cusip",) if event.split > 1 else ("old_cusip", "new_cusip")
+            rates = {"new_rate": max(event.split, 1), "old_rate": max(round(1 / event.split), 1)}
+            yield kind, {"process_date": ex_date, **_names(symbol, event.id, kind, *cusips), **rates, **of_all}
+        if event.dividend:
             dates = {"process_date": paid, "payable_date": paid}
-            flags = {"foreign": False, "special": False, "rate": trade.dividend}
-            yield "cash_dividend", {**_names(symbol, ex_date, "cash_dividend", "cusip"), **dates, **flags, **of_all}
+            abroad = {} if event.currency == "USD" else {"currency": event.currency}
+            flags = {"foreign": bool(abroad), "special": False, "rate": event.dividend, **abroad}
+            yield "cash_dividend", {**_names(symbol, event.id, "cash_dividend", "cusip"), **dates, **flags, **of_all}
 
 
-def _names(symbol: str, ex_date: str, kind: str, *cusips: str) -> dict[str, str]:
-    return {"id": str(uuid5(NAMESPACE_OID, f"{symbol} {ex_date} {kind}")), **dict.fromkeys(cusips, "000000000")}
+def _names(symbol: str, event_id: str, kind: str, *cusips: str) -> dict[str, str]:
+    return {"id": str(uuid5(NAMESPACE_OID, f"{symbol} {event_id} {kind}")), **dict.fromkeys(cusips, "000000000")}
 
 
 def _page() -> tuple[list[tuple[str, Trade]], str | None]:

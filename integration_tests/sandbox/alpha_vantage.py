@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Response, g, request
 
-from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
+from integration_tests.sandbox.book import Event
+from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer, sandbox
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 PLANS = "You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/"
@@ -90,6 +91,16 @@ vendor = Vendor(
     refusals=REFUSALS,
     market_ticker=lambda spelling: spelling.upper().replace("-", "."),  # BRK.B and BRK-B
     tickers=lambda: request.args.get("symbol", "").split(),
+    fields={
+        "open": ("1. open",),
+        "high": ("2. high",),
+        "low": ("3. low",),
+        "close": ("4. close", "5. adjusted close"),
+        "volume": ("5. volume", "6. volume"),
+        "split": ("split_factor",),
+        "dividend": ("amount",),
+        "paid": ("payment_date",),
+    },
 )
 
 
@@ -98,8 +109,9 @@ def query() -> Response:
     """The data of a function for one ticker, newest first. Numbers are strings."""
     function, ticker = request.args.get("function", ""), request.args.get("symbol", "")
     if function in EVENTS and vendor.listed(ticker):
-        trades = vendor.events(ticker, FIRST_SESSION, date.max)[::-1]
-        return answer({"symbol": ticker, "data": [row for trade in trades for row in EVENTS[function](trade)]})
+        events = vendor.events(ticker, FIRST_SESSION, date.max)[::-1]
+        rows = [vendor.told(ticker, event.date, row) for event in events for row in EVENTS[function](event)]
+        return answer({"symbol": ticker, "data": rows})
     return _series(function, ticker)
 
 
@@ -110,11 +122,12 @@ def _series(function: str, ticker: str) -> Response:
         return _invalid_call()
     if g.free and function == "TIME_SERIES_DAILY_ADJUSTED":
         return REFUSALS["plan"]()
-    if g.free and size == "full":
+    if size == "full" and (g.free or sandbox().reach):
         return REFUSALS["full"]()
     raw, adjusted = (vendor.bars(ticker, FIRST_SESSION, date.max, each)[::-1] for each in ("raw", "all"))
     rows = {
-        trade.date.isoformat(): SERIES[function](trade, other.close) for trade, other in zip(raw, adjusted, strict=True)
+        trade.date.isoformat(): vendor.told(ticker, trade.date, SERIES[function](trade, other.close))
+        for trade, other in zip(raw, adjusted, strict=True)
     }
     latest = dict(list(rows.items())[:100]) if size == "compact" else rows
     return answer({"Meta Data": _meta(function, ticker, size, raw[0].date), "Time Series (Daily)": latest})
@@ -134,11 +147,11 @@ def _meta(function: str, ticker: str, size: str, latest: date) -> Mapping[str, s
     }
 
 
-def _row(trade: Trade, adjusted_close: float) -> Mapping[str, Any]:
+def _row(trade: Trade, adjusted_close: float) -> dict[str, Any]:
     return {**_prices(trade), "5. volume": str(trade.volume)}
 
 
-def _adjusted_row(trade: Trade, adjusted_close: float) -> Mapping[str, Any]:
+def _adjusted_row(trade: Trade, adjusted_close: float) -> dict[str, Any]:
     return {
         **_prices(trade),
         "5. adjusted close": f"{adjusted_close:.4f}",
@@ -157,23 +170,23 @@ def _prices(trade: Trade) -> Mapping[str, str]:
     }
 
 
-def _splits(trade: Trade) -> list[Mapping[str, str]]:
-    if trade.split == 1:
+def _splits(event: Event) -> list[dict[str, Any]]:
+    if event.split == 1:
         return []
-    return [{"effective_date": trade.date.isoformat(), "split_factor": f"{trade.split:.4f}"}]
+    return [{"effective_date": event.date.isoformat(), "split_factor": f"{event.split:.4f}"}]
 
 
-def _dividends(trade: Trade) -> list[Mapping[str, str]]:
-    if not trade.dividend:
+def _dividends(event: Event) -> list[dict[str, Any]]:
+    if not event.dividend:
         return []
-    declared = trade.date - TOLD_AHEAD
+    declared = event.date - TOLD_AHEAD
     return [
         {
-            "ex_dividend_date": trade.date.isoformat(),
+            "ex_dividend_date": event.date.isoformat(),
             "declaration_date": declared.isoformat() if declared > FIRST_SESSION else "None",
-            "record_date": f"{trade.date + timedelta(days=1)}",
-            "payment_date": f"{trade.date + timedelta(days=21)}",
-            "amount": f"{trade.dividend:g}",
+            "record_date": f"{event.date + timedelta(days=1)}",
+            "payment_date": f"{event.date + timedelta(days=21)}",
+            "amount": f"{event.dividend:g}",
         }
     ]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from threading import Thread
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -42,17 +42,19 @@ class Asked(NamedTuple):
 
 
 class Sandbox:
-    """Serves every vendor at `base_url(name)` inside a `with` block.
+    """Serves every vendor at `base_url(name)` while entered.
 
-    `now` is the vendors' time, or None for the real time. `universe` lists the tickers in responses for the whole
-    market. `requests` lists the requests received so far.
+    `now` is the vendors' time (None: the real one), `universe` the tickers of answers for a whole market, `requests`
+    what was asked so far. `reach` is how far back every plan reaches (None: as each vendor's own do), `between_pages`
+    what happens before a next page of events is answered. `book` is where a market is made and lied about.
     """
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.requests: list[Asked] = []
         self.faults = Faults()
         self.reset()
-        self._server = make_server(host, port, _app(self), threaded=True, request_handler=_Handler)
+        self._app = _app(self)
+        self._server = make_server(host, port, self._app, threaded=True, request_handler=_Handler)
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self.url = f"http://{host}:{self._server.server_port}"
 
@@ -87,6 +89,8 @@ class Sandbox:
         self.book = Book()
         self.now: DateTime | None = None
         self.universe = UNIVERSE.split()
+        self.reach: timedelta | None = None
+        self.between_pages: Callable[[], None] = lambda: None
 
     def fail(self, kind: str, times: int = 1, vendor: str | None = None, ticker: str | None = None) -> None:
         """Makes the next `times` matching requests fail; with -1, all of them until the reset.
@@ -114,6 +118,11 @@ class Sandbox:
         """Splits a ticker at the open of a session: one share becomes `factor` shares."""
         self.book.split(ticker, day, factor)
 
+    def rename(self, old: str, new: str, day: date) -> None:
+        """Give a ticker's history to another name from a day on."""
+        self.book.rename(old, new, day)
+        self.universe.append(new)
+
     def truth(
         self, tickers: Iterable[str], start: date, end: date, adjustment: str = "raw"
     ) -> dict[tuple[str, date], Trade]:
@@ -124,6 +133,12 @@ class Sandbox:
             for ticker in tickers
             for trade in self.book.trades(ticker, start, end, adjustment, as_of)
         }
+
+    def published(self, vendor: str, ticker: str, start: date, end: date, adjustment: str = "raw") -> dict[date, Trade]:
+        """What a vendor would answer now of a ticker, by day, final or not; rows that did not trade left out."""
+        with self._app.app_context():
+            trades = VENDORS[vendor].published(ticker, start, end, adjustment)
+        return {trade.date: trade for trade in trades if trade.volume}
 
 
 class _Handler(WSGIRequestHandler):

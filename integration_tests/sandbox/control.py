@@ -11,6 +11,8 @@ from flask import Blueprint, Response, request
 from integration_tests.sandbox.vendor import answer, sandbox
 from source_stock_prices.sessions import ZONE
 
+DAYS = {"day", "applied", "forgotten", "date"}
+
 control = Blueprint("_sandbox", __name__, url_prefix="/_sandbox")
 
 
@@ -26,17 +28,26 @@ def now() -> Response:
     return _do(lambda now: setattr(sandbox(), "now", now and pendulum.parse(now, tz=ZONE)))
 
 
-@control.post("/<any(reset, fail, hide, show, correct, split):method>")
+@control.post("/<any(reset, fail, hide, show, correct, split, rename):method>")
 def call(method: str) -> Response:
     """Calls the sandbox's method of this name with the fields of a JSON object as arguments."""
     return _do(getattr(sandbox(), method))
 
 
+LIES = "misquote, pay, begin, delist, announce, amend, cancel, scale, carry, garble, shorten, restore"
+
+
+@control.post(f"/book/<any({LIES}):method>")
+def tell(method: str) -> Response:
+    """Call the book's method of that name with the fields of a JSON object."""
+    return _do(getattr(sandbox().book, method))
+
+
 def _do(command: Callable[..., None]) -> Response:
     arguments = request.get_json(silent=True) or {}
     try:
-        if "day" in arguments:
-            arguments["day"] = date.fromisoformat(arguments["day"])
+        for name in DAYS & arguments.keys():
+            arguments[name] = date.fromisoformat(arguments[name])
         command(**arguments)
     except (KeyError, TypeError, ValueError) as error:
         return answer({"error": str(error)}, 400)

@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Response, abort, g, request
 
+from integration_tests.sandbox.book import Event
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, ticker_in_path
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
@@ -46,6 +47,17 @@ vendor = Vendor(
     refusals=REFUSALS,
     market_ticker=_market_ticker,
     tickers=ticker_in_path,
+    fields={
+        "open": ("open",),
+        "high": ("high",),
+        "low": ("low",),
+        "close": ("close", "adjusted_close"),
+        "volume": ("volume",),
+        "split": ("split",),
+        "dividend": ("value", "unadjustedValue"),
+        "paid": ("paymentDate",),
+    },
+    free_years=1,
 )
 
 
@@ -55,11 +67,11 @@ def bars(ticker: str) -> Response:
     if not vendor.listed(ticker):
         return answer("Ticker Not Found.", 404)
     start, end = _day("from", FIRST_SESSION), _day("to", date.max)
-    oldest = vendor.now.date().subtract(years=1)
-    cut = g.free and start < oldest
-    raw = vendor.bars(ticker, max(start, oldest) if cut else start, end, "raw")
+    oldest = max(start, vendor.oldest or start)
+    cut = start < oldest
+    raw = vendor.bars(ticker, oldest, end, "raw")
     adjusted = vendor.bars(ticker, raw[0].date, end, "all") if raw else []
-    rows = [_row(*pair) for pair in zip(raw, adjusted, strict=True)]
+    rows = [vendor.told(ticker, trade.date, _row(trade, other)) for trade, other in zip(raw, adjusted, strict=True)]
     if request.args.get("period") == "m":
         rows = list({row["date"][:7]: row for row in rows}.values())
     if request.args.get("order") == "d":
@@ -74,9 +86,9 @@ def bars(ticker: str) -> Response:
 def splits(ticker: str) -> Response:
     """The splits of one ticker in a window, oldest first, as new shares / old shares."""
     rows = [
-        {"date": trade.date.isoformat(), "split": f"{max(trade.split, 1):.6f}/{max(1 / trade.split, 1):.6f}"}
-        for trade in _events(ticker)
-        if trade.split != 1
+        vendor.told(ticker, event.date, {"date": event.date.isoformat(), "split": _shares(event.split)})
+        for event in _events(ticker)
+        if event.split != 1
     ]
     return _table("Date,Stock Splits", rows)
 
@@ -85,23 +97,31 @@ def splits(ticker: str) -> Response:
 def dividends(ticker: str) -> Response:
     """The dividends of one ticker in a window, oldest first, both as paid and divided by every later split."""
     rows = [
-        {
-            "date": trade.date.isoformat(),
-            "declarationDate": f"{trade.date - timedelta(days=30)}",
-            "recordDate": f"{trade.date + timedelta(days=1)}",
-            "paymentDate": f"{trade.date + timedelta(days=21)}",
-            "period": "Quarterly",
-            "value": round(trade.dividend / _shares_since(ticker, trade.date), 5),
-            "unadjustedValue": trade.dividend,
-            "currency": "USD",
-        }
-        for trade in _events(ticker)
-        if trade.dividend
+        vendor.told(ticker, event.date, _dividend(event, _shares_since(ticker, event.date)))
+        for event in _events(ticker)
+        if event.dividend
     ]
     return _table("Date,Dividends", rows)
 
 
-def _events(ticker: str) -> list[Trade]:
+def _shares(split: float) -> str:
+    return f"{max(split, 1):.6f}/{max(1 / split, 1):.6f}"
+
+
+def _dividend(event: Event, split_since: float) -> dict[str, Any]:
+    return {
+        "date": event.date.isoformat(),
+        "declarationDate": f"{event.date - timedelta(days=30)}",
+        "recordDate": f"{event.date + timedelta(days=1)}",
+        "paymentDate": f"{event.date + timedelta(days=21)}",
+        "period": "Quarterly",
+        "value": round(event.dividend / split_since, 5),
+        "unadjustedValue": event.dividend,
+        "currency": event.currency,
+    }
+
+
+def _events(ticker: str) -> Sequence[Event]:
     if g.free:
         abort(REFUSALS["plan"]())  # until the user asks the vendor's support for them
     if not vendor.listed(ticker):
@@ -111,7 +131,7 @@ def _events(ticker: str) -> list[Trade]:
 
 def _shares_since(ticker: str, day: date) -> float:
     """How many shares one share of a given day has become."""
-    return prod(trade.split for trade in vendor.events(ticker, day + timedelta(days=1), vendor.now.date()))
+    return prod(event.split for event in vendor.events(ticker, day + timedelta(days=1), vendor.now.date()))
 
 
 def _table(head: str, rows: Sequence[Mapping[str, Any]]) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from fractions import Fraction
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Response, g, request
 
+from integration_tests.sandbox.book import Event
 from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
@@ -19,8 +20,6 @@ MOST_ROWS = 5000
 
 FREE_TICKERS = ("AAPL", "AMZN", "BAC", "COST", "CSCO", "DIS", "GOOGL", "INTC", "JPM", "KO", "MSFT", "NVDA", "TSLA")
 """Some of the roughly 85 tickers in the free plan."""
-
-FREE_YEARS = 5
 
 FREE_LIMIT = 5
 """The largest `limit` that the free plan accepts. Without a limit, it returns everything."""
@@ -63,6 +62,12 @@ REFUSALS = {
         f"subscription {UPGRADE}",
         402,
     ),
+    "from": partial(
+        answer,
+        "Premium Query Parameter: 'Special Endpoint : This value set for 'from' is not available under your current "
+        f"subscription {UPGRADE}",
+        402,
+    ),
     "limit": partial(
         answer,
         "Premium Query Parameter: 'Special Parameters : The values for 'limit' must be between 0 and 5 based on your "
@@ -93,6 +98,17 @@ vendor = Vendor(
     market_ticker=_market_ticker,
     tickers=lambda: request.args.get("symbol", "").split(),
     unknown_is_empty=True,
+    fields={
+        "open": ("open", "adjOpen"),
+        "high": ("high", "adjHigh"),
+        "low": ("low", "adjLow"),
+        "close": ("close", "adjClose", "price"),
+        "volume": ("volume",),
+        "split": ("numerator",),
+        "dividend": ("dividend",),
+        "paid": ("paymentDate",),
+    },
+    free_years=5,
 )
 
 
@@ -102,26 +118,28 @@ def bars(variant: str) -> Response:
     ticker, today = request.args.get("symbol", ""), vendor.now.date()
     if g.free and ticker not in FREE_TICKERS:
         return REFUSALS["ticker-plan"]()
-    reach = today.subtract(years=FREE_YEARS)
-    start = request.args.get("from", reach, type=date.fromisoformat)
+    start = request.args.get("from", today.subtract(years=5), type=date.fromisoformat)
     end = request.args.get("to", today, type=date.fromisoformat)
+    oldest = vendor.oldest or start
+    if start < oldest and not g.free:
+        return REFUSALS["from"]()
     # Bars older than the free plan allows are left out without a warning.
-    trades = vendor.bars(ticker, max(start, reach) if g.free else start, end, ADJUSTMENTS[variant])
-    return answer([_row(variant, ticker, trade) for trade in trades[::-1][:MOST_ROWS]])
+    trades = vendor.bars(ticker, max(start, oldest), end, ADJUSTMENTS[variant])[::-1][:MOST_ROWS]
+    return answer([vendor.told(ticker, trade.date, _row(variant, ticker, trade)) for trade in trades])
 
 
 @vendor.get("/stable/splits")
 def splits() -> Response:
     """All splits of a ticker, newest first; an empty list for an unknown one."""
-    return _events({trade.date: _split(trade.split) for trade in _trades() if trade.split != 1})
+    return _listed([(event.date, _split(event.split)) for event in _events() if event.split != 1])
 
 
 @vendor.get("/stable/dividends")
 def dividends() -> Response:
     """All dividends of a ticker, newest first; an empty list for an unknown one."""
-    trades = _trades()
-    splits = {trade.date: prod(later.split for later in trades if later.date > trade.date) for trade in trades}
-    return _events({trade.date: _dividend(trade, splits[trade.date]) for trade in trades if trade.dividend})
+    events = _events()
+    splits = {event.date: prod(later.split for later in events if later.date > event.date) for event in events}
+    return _listed([(event.date, _dividend(event, splits[event.date])) for event in events if event.dividend])
 
 
 @vendor.get("/stable/profile")
@@ -148,17 +166,19 @@ def missing(path: str) -> Response:
     return answer([], 404)
 
 
-def _trades() -> list[Trade]:
+def _events() -> Sequence[Event]:
     return vendor.events(request.args.get("symbol", ""), FIRST_SESSION, date.max)
 
 
-def _events(rows: Mapping[date, Mapping[str, Any]]) -> Response:
+def _listed(rows: Sequence[tuple[date, Mapping[str, Any]]]) -> Response:
     ticker, limit = request.args.get("symbol", ""), request.args.get("limit", type=int)
     if g.free and ticker not in FREE_TICKERS:
         return REFUSALS["ticker-plan"]()
     if g.free and limit and limit > FREE_LIMIT:
         return REFUSALS["limit"]()
-    events = [{"symbol": ticker, "date": day.isoformat(), **row} for day, row in reversed(rows.items())]
+    events = [
+        vendor.told(ticker, day, {"symbol": ticker, "date": day.isoformat(), **row}) for day, row in reversed(rows)
+    ]
     return answer(events[: limit or MOST_EVENTS])
 
 
@@ -167,15 +187,15 @@ def _split(factor: float) -> Mapping[str, Any]:
     return {"numerator": numerator, "denominator": denominator, "splitType": "stock-split"}
 
 
-def _dividend(trade: Trade, split_since: float) -> Mapping[str, Any]:
-    declared = trade.date - TOLD_AHEAD
+def _dividend(event: Event, split_since: float) -> Mapping[str, Any]:
+    declared = event.date - TOLD_AHEAD
     return {
-        "recordDate": f"{trade.date + timedelta(days=1)}",
-        "paymentDate": f"{trade.date + timedelta(days=21)}",
+        "recordDate": f"{event.date + timedelta(days=1)}",
+        "paymentDate": f"{event.date + timedelta(days=21)}",
         "declarationDate": declared.isoformat() if declared > FIRST_SESSION else "",
-        "adjDividend": round(trade.dividend / split_since, 6),
-        "dividend": trade.dividend,
-        "yield": 400 * trade.dividend / trade.close,
+        "adjDividend": round(event.dividend / split_since, 6),
+        "dividend": event.dividend,
+        "yield": 4 * event.dividend,  # as if each share cost 100
         "frequency": "Quarterly",
     }
 

@@ -37,6 +37,13 @@ vendor = Vendor(
     key=lambda: request.args.get("token", ""),
     refusals=REFUSALS,
     market_ticker=lambda spelling: None if "-" in spelling else spelling.upper(),
+    fields={
+        "open": ("open", "uOpen", "fOpen"),
+        "high": ("high", "uHigh", "fHigh"),
+        "low": ("low", "uLow", "fLow"),
+        "close": ("close", "uClose", "fClose"),
+        "volume": ("volume", "uVolume", "fVolume"),
+    },
 )
 
 
@@ -83,13 +90,13 @@ def chart(ticker: str, reach: str) -> Response:
     return answer(rows, headers={"iexcloud-messages-used": str(10 * len(rows))})
 
 
-def _rows(ticker: str, reach: str, shape: Callable[[Trade, Trade, Trade, Change], Row]) -> list[Row]:
+def _rows(ticker: str, reach: str, shape: Callable[[Trade, Trade, Trade, Change], Row]) -> list[Any]:
     """The rows of a range, oldest first."""
     start, count = _start(vendor.now.date(), reach), SESSIONS.get(reach, 0)
     raw, split, full = (vendor.bars(ticker, start, date.max, each)[-count:] for each in ("raw", "splits", "all"))
     closes = [trade.close for trade in split]
     changes = [Change(close, before, closes[0]) for close, before in zip(closes, closes[:1] + closes, strict=False)]
-    return [shape(*row) for row in zip(raw, split, full, changes, strict=True)]
+    return [vendor.told(ticker, row[0].date, shape(*row)) for row in zip(raw, split, full, changes, strict=True)]
 
 
 def _start(today: Date, reach: str) -> date:

@@ -7,7 +7,7 @@ from datetime import date, time
 from functools import partial
 from typing import Any
 
-from flask import Response, abort, g, request
+from flask import Response, abort, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
@@ -53,6 +53,14 @@ vendor = Vendor(
     market_ticker=_market_ticker,
     tickers=_symbols,
     unknown_is_empty=True,
+    fields={
+        "open": ("open", "adj_open"),
+        "high": ("high", "adj_high"),
+        "low": ("low", "adj_low"),
+        "close": ("close", "adj_close"),
+        "volume": ("volume", "adj_volume"),
+    },
+    free_years=1,
 )
 
 
@@ -70,10 +78,10 @@ def bars() -> Response:
     if not known:
         return REFUSALS["unknown-ticker"]()
     start, end = _day("date_from", FIRST_SESSION), _day("date_to", date.max)
-    if g.free:  # the vendor cuts off the rest without a warning
-        start = max(start, vendor.now.date().subtract(years=1))
-    rows = [row for symbol in known for row in _rows(symbol, start, end)]
-    rows.sort(key=lambda row: row["date"], reverse=request.args.get("sort") != "ASC")
+    start = max(start, vendor.oldest or start)  # the vendor cuts off the rest without a warning
+    dated = [found for symbol in known for found in _rows(symbol, start, end)]
+    dated.sort(key=lambda found: found[0], reverse=request.args.get("sort") != "ASC")
+    rows = [row for _, row in dated]
     limit, offset = _count("limit", 100, most=1000), _count("offset", 0)
     page = rows[offset : offset + limit]
     pagination = {"limit": limit, "offset": offset, "count": len(page), "total": len(rows)}
@@ -100,10 +108,13 @@ def _invalid(name: str, key: str, said: str) -> Response:
     return _error(422, "validation_error", "Request failed with validation error", **details)
 
 
-def _rows(symbol: str, start: date, end: date) -> list[dict[str, Any]]:
+def _rows(symbol: str, start: date, end: date) -> list[tuple[date, Any]]:
     raw = vendor.bars(symbol, start, end, "raw")
     adjusted = vendor.bars(symbol, start, end, "all")
-    return [_row(symbol.upper(), *pair) for pair in zip(raw, adjusted, strict=True)]
+    return [
+        (trade.date, vendor.told(symbol, trade.date, _row(symbol.upper(), trade, other)))
+        for trade, other in zip(raw, adjusted, strict=True)
+    ]
 
 
 def _row(symbol: str, trade: Trade, adjusted: Trade) -> dict[str, Any]:

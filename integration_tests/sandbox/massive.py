@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from flask import Response, abort, g, request
 
+from integration_tests.sandbox.book import Event
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after, sandbox, ticker_in_path
 from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
@@ -71,6 +72,17 @@ vendor = Vendor(
     market_ticker=_market_ticker,
     tickers=lambda: ticker_in_path() or filter(None, request.args.get("ticker.any_of", "").split(",")),
     unknown_is_empty=True,
+    fields={
+        "open": ("o",),
+        "high": ("h",),
+        "low": ("l",),
+        "close": ("c",),
+        "volume": ("v",),
+        "split": ("split_to",),
+        "dividend": ("cash_amount",),
+        "paid": ("pay_date",),
+    },
+    free_years=2,
 )
 
 
@@ -92,7 +104,8 @@ def ticker_bars(ticker: str, start: str, end: str) -> Response:
     limit = _limit(asked, default=5000, most=50_000)
     page, rest = trades[:limit], trades[limit:]
     # Without bars there is no `results`, not even an empty list.
-    results = {"results": [_row(trade, START) for trade in page]} if page else {}
+    rows = [vendor.told(ticker, trade.date, _row(trade, START)) for trade in page]
+    results = {"results": rows} if rows else {}
     body = {"ticker": ticker, **_envelope(len(page), asked, results)}
     if rest:
         onward = _epoch_ms(rest[0].date, START)
@@ -107,66 +120,78 @@ def market_bars(day: str) -> Response:
     asked = _asked()
     first, _ = _window(day, day)
     rows = [
-        {"T": ticker, **_row(trade, CLOSE)}
+        vendor.told(ticker, first, {"T": ticker, **_row(trade, CLOSE)})
         for ticker in sandbox().universe
-        for trade in vendor.bars(ticker, first, first, _adjustment(asked))
+        if sandbox().book.is_known(ticker, vendor.now.date())
+        for trade in vendor.published(ticker, first, first, _adjustment(asked))
     ]
-    return answer(_envelope(len(rows), asked, {"results": rows}))
+    kept, count = sandbox().book.shortened(first, len(rows))
+    return answer(_envelope(count, asked, {"results": rows[:kept]}))
 
 
 @vendor.get("/stocks/v1/splits")
 def splits() -> Response:
     """The splits of some or all tickers in a window that are known by now, latest first."""
     rows = [
-        {
-            "id": f"{ticker}{trade.date}",
-            "ticker": ticker,
-            "execution_date": trade.date.isoformat(),
-            "split_from": 1 if trade.split > 1 else round(1 / trade.split),
-            "split_to": trade.split if trade.split > 1 else 1,
-            "adjustment_type": "forward_split" if trade.split > 1 else "reverse_split",
-            "historical_adjustment_factor": 1 / trade.split,
-        }
-        for ticker, trade in _events("execution_date")
-        if trade.split != 1
+        vendor.told(ticker, event.date, _split(ticker, event))
+        for ticker, event in sorted(_events("execution_date"), key=lambda found: found[1].date, reverse=True)
+        if event.split != 1
     ]
-    return _page(sorted(rows, key=lambda row: row["execution_date"], reverse=True))
+    return _page(rows)
 
 
 @vendor.get("/stocks/v1/dividends")
 def dividends() -> Response:
     """The dividends of some or all tickers in a window that are known by now, sorted by ticker."""
     rows = [
-        {
-            "id": f"{ticker}{trade.date}",
-            "ticker": ticker,
-            "cash_amount": trade.dividend,
-            "currency": "USD",
-            "declaration_date": f"{trade.date - timedelta(days=30)}",
-            "ex_dividend_date": trade.date.isoformat(),
-            "record_date": f"{trade.date + timedelta(days=1)}",
-            "pay_date": f"{trade.date + timedelta(days=21)}",
-            "frequency": 4,
-            "distribution_type": "recurring",
-            "split_adjusted_cash_amount": trade.dividend,
-            "historical_adjustment_factor": 1,
-        }
-        for ticker, trade in _events("ex_dividend_date")
-        if trade.dividend
+        vendor.told(ticker, event.date, _dividend(ticker, event))
+        for ticker, event in sorted(_events("ex_dividend_date"), key=lambda found: found[0])
+        if event.dividend
     ]
-    return _page(sorted(rows, key=lambda row: row["ticker"]))
+    return _page(rows)
 
 
-def _events(day: str) -> Iterator[tuple[str, Trade]]:
+def _split(ticker: str, event: Event) -> dict[str, Any]:
+    return {
+        "id": f"{ticker}{event.id}",
+        "ticker": ticker,
+        "execution_date": event.date.isoformat(),
+        "split_from": 1 if event.split > 1 else round(1 / event.split),
+        "split_to": event.split if event.split > 1 else 1,
+        "adjustment_type": "forward_split" if event.split > 1 else "reverse_split",
+        "historical_adjustment_factor": 1 / event.split,
+    }
+
+
+def _dividend(ticker: str, event: Event) -> dict[str, Any]:
+    return {
+        "id": f"{ticker}{event.id}",
+        "ticker": ticker,
+        "cash_amount": event.dividend,
+        "currency": event.currency,
+        "declaration_date": f"{event.date - timedelta(days=30)}",
+        "ex_dividend_date": event.date.isoformat(),
+        "record_date": f"{event.date + timedelta(days=1)}",
+        "pay_date": f"{event.date + timedelta(days=21)}",
+        "frequency": 4,
+        "distribution_type": "recurring",
+        "split_adjusted_cash_amount": event.dividend,
+        "historical_adjustment_factor": 1,
+    }
+
+
+def _events(day: str) -> Iterator[tuple[str, Event]]:
     asked = _asked()
+    if "ap" in asked:
+        sandbox().between_pages()
     first, last = _day(asked[f"{day}.gte"], "from"), _day(asked[f"{day}.lte"], "to")
     tickers = asked["ticker.any_of"].split(",") if "ticker.any_of" in asked else sandbox().universe
     for ticker in tickers:
-        for trade in vendor.events(ticker, first, last):
-            yield ticker, trade
+        for event in vendor.events(ticker, first, last):
+            yield ticker, event
 
 
-def _page(rows: Sequence[Mapping[str, Any]]) -> Response:
+def _page(rows: Sequence[Any]) -> Response:
     asked = _asked()
     offset, limit = int(asked.get("ap", "0")), _limit(asked, default=100, most=5000)
     body = {"results": rows[offset : offset + limit], "status": "OK", "request_id": _request_id()}
@@ -232,7 +257,7 @@ def _window(start: str, end: str) -> tuple[date, date]:
         abort(_error(400, "The parameter 'to' cannot be a time that occurs before 'from'"))
     if g.free and last >= today:
         abort(REFUSALS["today"]())
-    if g.free and first < today.subtract(years=2):
+    if vendor.oldest and first < vendor.oldest:
         abort(REFUSALS["timeframe"]())
     return first, last
 

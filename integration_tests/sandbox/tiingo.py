@@ -38,6 +38,13 @@ vendor = Vendor(
     key=lambda: key_after("Token") or request.args.get("token", ""),
     refusals=REFUSALS,
     market_ticker=_market_ticker,
+    fields={
+        "open": ("open", "adjOpen"),
+        "high": ("high", "adjHigh"),
+        "low": ("low", "adjLow"),
+        "close": ("close", "adjClose"),
+        "volume": ("volume", "adjVolume"),
+    },
 )
 
 
@@ -84,7 +91,9 @@ def _day(name: str, default: date) -> date:
 def _rows(ticker: str, start: date, end: date, zone: str) -> list[dict[str, Any]]:
     raw = vendor.bars(ticker, start, end, "raw")
     adjusted = vendor.bars(ticker, start, end, "all")
-    return [_row(*pair, zone) for pair in zip(raw, adjusted, strict=True)]
+    return [
+        vendor.told(ticker, trade.date, _row(trade, other, zone)) for trade, other in zip(raw, adjusted, strict=True)
+    ]
 
 
 def _row(trade: Trade, adjusted: Trade, zone: str) -> dict[str, Any]:

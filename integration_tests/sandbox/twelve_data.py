@@ -90,6 +90,7 @@ vendor = Vendor(
     refusals=REFUSALS,
     market_ticker=_market_ticker,
     tickers=_tickers,
+    fields={name: (name,) for name in ("open", "high", "low", "close", "volume")},
 )
 
 
@@ -129,7 +130,8 @@ def _part(spelling: str) -> dict[str, Any]:
         return NO_DATA
     if request.args.get("order", "desc") == "desc":
         trades.reverse()
-    return {"meta": _meta(spelling, exchange), "values": [_row(trade) for trade in trades], "status": "ok"}
+    rows = [vendor.told(ticker, trade.date, _row(trade)) for trade in trades]
+    return {"meta": _meta(spelling, exchange), "values": rows, "status": "ok"}
 
 
 def _listing(spelling: str) -> tuple[str, str]:
@@ -171,6 +173,6 @@ def _meta(spelling: str, exchange: str) -> dict[str, str]:
     }
 
 
-def _row(trade: Trade) -> dict[str, str]:
+def _row(trade: Trade) -> dict[str, Any]:
     prices = {name: f"{getattr(trade, name):.5f}" for name in ("open", "high", "low", "close")}
     return {"datetime": trade.date.isoformat(), **prices, "volume": str(trade.volume)}

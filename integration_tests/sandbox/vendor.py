@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,12 +10,12 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 from pendulum import DateTime
 
-from source_stock_prices.providers import sample_market as market
 from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 if TYPE_CHECKING:
     from integration_tests.sandbox.app import Sandbox
+    from integration_tests.sandbox.book import Event
 
 KEY = "s4nd+b0x/k3y="
 FREE_KEY = "fr33+b0x/k3y="
@@ -73,10 +73,11 @@ class Hours(NamedTuple):
 class Vendor(Blueprint):
     """One vendor's API, mounted under its name.
 
-    `key` reads the key from a request. `refusals` are the vendor's own responses, by kind of fault; they must include
-    `no-key` and `bad-key`. `market_ticker` translates the vendor's spelling of a ticker, and returns None if it is not
-    a valid one. `tickers` returns the tickers that a request is for. `credentials` turns a key into settings of a
-    config. With `unknown_is_empty`, the response for an unknown ticker is the same as for one without bars.
+    `key` reads the key a request carries. `refusals` are the vendor's answers to the faults that have a wording of its
+    own; `no-key` and `bad-key` must be among them. `market_ticker` translates the vendor's spelling of a ticker, into
+    None where it is not one. `tickers` names those a request asks for. `credentials` turns a key into the settings of a
+    config. With `unknown_is_empty` an unknown ticker is answered like one without bars. `fields` are the vendor's names
+    of a trade's and an event's fields, for what a test garbles; `free_years` is how far its free plan reaches back.
     """
 
     def __init__(
@@ -90,11 +91,14 @@ class Vendor(Blueprint):
         tickers: Callable[[], Iterable[str]] = ticker_in_path,
         credentials: Callable[[str], Mapping[str, str]] = lambda key: {"api_key": key},
         unknown_is_empty: bool = False,
+        fields: Mapping[str, Sequence[str]],
+        free_years: int | None = None,
     ) -> None:
         super().__init__(name, __name__, url_prefix=f"/{name}")
         self.hours, self.key, self.refusals = hours, key, refusals
         self.market_ticker, self.tickers = market_ticker, tickers
         self.credentials, self.unknown_is_empty = credentials, unknown_is_empty
+        self.fields, self.free_years = fields, free_years
         self.before_request(self._admit)
 
     def _admit(self) -> Response | None:
@@ -116,26 +120,41 @@ class Vendor(Blueprint):
     def listed(self, spelling: str) -> str | None:
         """The market's name of a ticker in this vendor's spelling; None if the vendor does not know it."""
         ticker = self.market_ticker(spelling)
-        return ticker if ticker and market.is_listed(ticker) else None
+        return ticker if ticker and sandbox().book.is_known(ticker, self.now.date()) else None
+
+    @property
+    def oldest(self) -> date | None:
+        """The first day that the plan of the current request reaches back to, None when it reaches all."""
+        today, reach = self.now.date(), sandbox().reach
+        if reach:
+            return today - reach
+        return today.subtract(years=self.free_years) if self.free_years and g.free else None
 
     def bars(self, spelling: str, start: date, end: date, adjustment: str) -> list[Trade]:
         """The published bars of a ticker, oldest first; an empty list for an unknown one."""
-        ticker, now, book = self.listed(spelling), self.now, sandbox().book
-        if ticker is None:
-            return []
-        last, final = self.hours.last(now), self.hours.last_final(now)
-        trades = book.trades(ticker, start, min(end, last), adjustment, as_of=now.date())
-        published = (trade for trade in trades if not book.is_hidden(ticker, trade.date))
-        return [trade if trade.date <= final else _partial(trade) for trade in published]
+        ticker = self.listed(spelling)
+        return self.published(ticker, start, end, adjustment) if ticker else []
 
-    def events(self, spelling: str, start: date, end: date) -> list[Trade]:
-        """The sessions in which a ticker splits or pays a dividend, oldest first, unadjusted; known weeks ahead."""
-        ticker, book = self.listed(spelling), sandbox().book
-        if ticker is None:
-            return []
-        trades = book.trades(ticker, start, end, "raw", as_of=self.now.date() + TOLD_AHEAD)
-        known = (trade for trade in trades if not book.is_hidden(ticker, trade.date))
-        return [trade for trade in known if trade.split != 1 or trade.dividend]
+    def published(self, ticker: str, start: date, end: date, adjustment: str) -> list[Trade]:
+        """The published bars of a ticker by its name on the market, ascending."""
+        now = self.now
+        final, last = self.hours.last_final(now), min(end, self.hours.last(now))
+        trades = sandbox().book.served(ticker, start, last, adjustment, as_of=now.date())
+        return [trade if trade.date <= final else _partial(trade) for trade in trades]
+
+    def events(self, spelling: str, start: date, end: date) -> Sequence[Event]:
+        """The splits and dividends of a ticker, ascending, as they were traded; told weeks ahead."""
+        ticker = self.listed(spelling)
+        return sandbox().book.events(ticker, start, end, as_of=self.now.date() + TOLD_AHEAD) if ticker else []
+
+    def told(self, spelling: str, day: date, row: dict[str, Any]) -> Any:
+        """A row of a ticker and day as it is served: with what a test garbled in it, or in its place."""
+        ticker = self.market_ticker(spelling)
+        for field, value in sandbox().book.garbled(ticker or spelling, day).items():
+            if not field:
+                return value
+            row |= dict.fromkeys(row.keys() & set(self.fields.get(field, ())), value)
+        return row
 
 
 def _partial(trade: Trade) -> Trade:

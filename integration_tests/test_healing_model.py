@@ -1,0 +1,582 @@
+"""The healing contract, held against a market where anything may happen between syncs, and to them.
+
+Whatever the vendor serves late, corrects, rescales or withdraws, whichever settings are changed, wherever a sync is
+killed: after a sync that ended well the table says what the vendor would answer now. Excused is only a change of a bar
+outside the recheck window that no bar inside it shows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import pendulum
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from pendulum import DateTime
+
+from integration_tests.conftest import DRAWN
+from integration_tests.front_door import Output, read
+from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox.app import VENDORS as SERVED
+from integration_tests.sandbox.book import WHOLE_MARKET
+from integration_tests.sandbox.faults import can_fail
+from integration_tests.test_sync import VENDORS, config
+from source_stock_prices import sessions
+from source_stock_prices.market import Trade
+from source_stock_prices.providers import PROVIDERS
+
+BEGIN = pendulum.datetime(2026, 9, 15, 21, tz=sessions.ZONE)
+RECHECKED = 10
+"""The sessions before a ticker's last one that are asked again, unless the settings say otherwise."""
+
+AGES = (1, 2, 4, 8)
+"""The ages of those asked again where a request is one session of the whole market."""
+
+FEW = ("AAPL", "MSFT", "KO", "BRK.B")
+MANY = tuple(f"T{letter}" for letter in "ABCDEFGHIJKL")
+NEWCOMERS = ("NVDA", "IBM", "PEP")
+SHARES_OF_A_SPLIT = (4.0, 2.0, 0.1, 1.5)
+PASSING, LASTING, STOPPING = ("throttle", "500", "cut"), ("500", "html"), ("quota", "bad-key")
+PRICES = ("price", "open", "high", "low", "close", "volume")
+STEPS = 30
+
+HOURS = st.sampled_from([0, 6, 9, 15, 17, 20, 21, 23])
+DELAYS = st.sampled_from([0, 0, 1, 2, 3, 5, 12])
+ONE_IN_FIVE = st.sampled_from([True, False, False, False, False])
+
+FIGURES: Counter[str] = Counter()
+"""What all the runs of this module met, for whoever runs many."""
+
+
+@dataclass
+class Known:
+    """What the contract owes of one ticker."""
+
+    first: date
+    """The first day that was asked for."""
+
+    settings: tuple[str, str]
+    """The provider and the adjustment that it was last read with."""
+
+    rechecked: int
+    """The recheck window that it was last read with: as many bars are remembered."""
+
+    served: dict[date, Trade] = field(default_factory=dict)
+    """What the vendor had when it was last read."""
+
+    owed: set[date] = field(default_factory=set)
+    """The days on which the table has to say what the vendor says."""
+
+
+class Warehouse:
+    """A destination in Append + Deduped, and the state that the platform keeps."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, date], Mapping[str, Any]] = {}
+        self.state: dict[str, Any] = {}
+        self.state_message: list[Any] | None = None
+
+    def entry(self, ticker: str) -> Any:
+        """What the state says of a ticker: with `*` all may share one."""
+        return self.state.get(ticker, self.state.get(WHOLE_MARKET))
+
+    def last_read(self, ticker: str) -> date | None:
+        """The day of a ticker's state."""
+        entry = self.entry(ticker)
+        return date.fromisoformat(entry["date"]) if entry else None
+
+    def take(self, output: Output) -> None:
+        """Keep what a sync wrote, and hold it against what is true of every sync, however it ended."""
+        last_day: dict[str, str] = {}
+        keys: set[tuple[str, str]] = set()
+        for message in output.messages:
+            if message["type"] == "RECORD" and message["record"]["stream"] == "stock_prices":
+                row = message["record"]["data"]
+                ticker, day = row["stock_ticker"], row["date"]
+                assert (ticker, day) not in keys, f"{ticker} {day} comes twice in one sync"
+                assert day > last_day.get(ticker, ""), f"{ticker} {day} comes after {last_day[ticker]}"
+                keys.add((ticker, day))
+                last_day[ticker] = day
+                self.rows[ticker, date.fromisoformat(day)] = row
+            elif message["type"] == "STATE":
+                self._keep(message["state"])
+
+    def _keep(self, message: Mapping[str, Any]) -> None:
+        state = message["stream"]["stream_state"]
+        for ticker, entry in state.items():
+            before = self.state.get(ticker)
+            if isinstance(before, dict) and "date" in before:
+                assert entry["date"] >= before["date"], f"the state of {ticker} went back"
+            if isinstance(entry, dict) and "date" in entry and ticker != WHOLE_MARKET:
+                assert (ticker, date.fromisoformat(entry["date"])) in self.rows, f"no bar on {ticker}'s {entry['date']}"
+        assert state.keys() >= self.state.keys(), "the state forgot a ticker"
+        self.state, self.state_message = state, [message]
+
+
+class Market(RuleBasedStateMachine):
+    """Syncs of some tickers from some vendor, with what happens between them."""
+
+    sandbox: Sandbox
+    plan: str
+
+    @initialize(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
+        self.sandbox.reset()
+        self.now: DateTime = BEGIN
+        self.sandbox.now = BEGIN
+        self.warehouse = Warehouse()
+        self.known: dict[str, Known] = {}
+        self.hidden: set[tuple[str, date]] = set()
+        self.corrected: set[tuple[str, date]] = set()
+        self.mendable: list[tuple[str, date, bool]] = []
+        self.gone: set[str] = set()
+        self.carried: set[tuple[str, date]] = set()
+        vendors = [name for name in VENDORS if name in self._vendors()]
+        self.vendor = data.draw(st.sampled_from(vendors), label="vendor")
+        self.tickers = list(MANY if self.plan in ("by date", "market") else FEW)
+        self.sandbox.universe = list(self.tickers)
+        self.settings: dict[str, Any] = {
+            "adjustment": data.draw(st.sampled_from(PROVIDERS[self.vendor].adjustments), label="adjustment"),
+            "start_date": data.draw(st.sampled_from([None, "2026-09-01", "2026-07-01"]), label="start"),
+        }
+        if self.plan == "window":
+            self.settings["start_date"] = "2026-09-01"
+            self.sandbox.reach = timedelta(days=30)
+        FIGURES["histories"] += 1
+        self._log("vendor", self.vendor, self.settings)
+
+    def _vendors(self) -> Iterable[str]:
+        return {
+            "a ticker": ["tiingo", "eodhd", "alpha_vantage", "fmp", "iex"],
+            "batch": ["alpaca", "twelve_data", "marketstack"],
+            "by date": ["massive"],
+            "market": ["massive"],
+            "window": ["massive", "fmp", "eodhd", "marketstack"],
+        }[self.plan]
+
+    # What happens on the market
+
+    @rule(data=st.data(), whole_market=ONE_IN_FIVE)
+    def a_bar_will_come_late(self, data: st.DataObject, whole_market: bool) -> None:
+        ticker = WHOLE_MARKET if whole_market else self._ticker(data)
+        day = self._session_ahead(data.draw(st.integers(1, 2), label="sessions ahead"))
+        self.sandbox.hide(ticker, day)
+        self.hidden.add((ticker, day))
+
+    @precondition(lambda self: self.hidden)
+    @rule(data=st.data())
+    def a_late_bar_comes(self, data: st.DataObject) -> None:
+        ticker, day = data.draw(st.sampled_from(sorted(self.hidden)), label="arrives")
+        self.sandbox.show(ticker, day)
+        self.hidden.discard((ticker, day))
+        FIGURES["late bars"] += 1
+
+    @rule(data=st.data(), age=st.integers(0, 30), factor=st.sampled_from([0.9, 0.999, 1.01, 1.2]))
+    def a_bar_is_corrected(self, data: st.DataObject, age: int, factor: float) -> None:
+        ticker, day = self._ticker(data), self._session_ago(age)
+        trade = next(iter(self.sandbox.truth([ticker], day, day).values()), None)
+        if trade is None:
+            return
+        self.sandbox.correct(ticker, day, close=round(trade.close * factor, 2), volume=trade.volume + 100)
+        self.corrected.add((ticker, day))
+        FIGURES["corrections"] += 1
+
+    @rule(data=st.data(), factor=st.sampled_from(SHARES_OF_A_SPLIT), delay=DELAYS)
+    def a_ticker_splits(self, data: st.DataObject, factor: float, delay: int) -> None:
+        """The vendor applies it on its day, or some days later."""
+        day = self._session_ahead(1)
+        self.sandbox.book.split(self._ticker(data), day, factor, applied=day + timedelta(days=delay))
+        FIGURES["splits"] += 1
+
+    @rule(data=st.data(), amount=st.sampled_from([0.01, 0.3, 2.0]), delay=DELAYS)
+    def a_ticker_pays(self, data: st.DataObject, amount: float, delay: int) -> None:
+        day = self._session_ahead(1)
+        self.sandbox.book.pay(self._ticker(data), day, amount, applied=day + timedelta(days=delay))
+        FIGURES["dividends"] += 1
+
+    @rule(data=st.data(), factor=st.sampled_from([0.25, 4.0, 0.8, 1.05]), age=st.integers(-1, 15), raw=ONE_IN_FIVE)
+    def a_history_is_rescaled(self, data: st.DataObject, factor: float, age: int, raw: bool) -> None:
+        """An event applied twice, or of a wrong ratio; of a spin-off, raw prices too."""
+        ticker, day = self._ticker(data), self._session_ago(age) if age >= 0 else self._session_ahead(1)
+        self.sandbox.book.scale(ticker, day, factor, raw=raw)
+        self.mendable.append((ticker, day, raw))
+        FIGURES["rescaled"] += 1
+
+    @precondition(lambda self: self.mendable)
+    @rule(data=st.data())
+    def a_history_is_mended(self, data: st.DataObject) -> None:
+        ticker, day, raw = data.draw(st.sampled_from(self.mendable), label="mended")
+        self.mendable.remove((ticker, day, raw))
+        self.sandbox.book.scale(ticker, day, 1.0, raw=raw)
+
+    @rule(data=st.data(), ahead=st.integers(1, 6))
+    def a_row_repeats_the_close_before(self, data: st.DataObject, ahead: int) -> None:
+        """On a session, beside the bar that traded; on a Saturday or holiday alone."""
+        day = self.now.date() + timedelta(days=ahead)
+        self.sandbox.book.carry(self._ticker(data), date(day.year, day.month, day.day))
+
+    @precondition(lambda self: len(self.tickers) > 2 and not self.gone)
+    @rule(data=st.data(), forgotten=ONE_IN_FIVE, delist=ONE_IN_FIVE)
+    def a_ticker_is_delisted(self, data: st.DataObject, forgotten: bool, delist: bool) -> None:
+        if not delist:
+            return
+        ticker, day = self._ticker(data), self._session_ahead(1)
+        self.sandbox.book.delist(ticker, day, forgotten=day if forgotten else None)
+        self.gone.add(ticker)
+        FIGURES["delisted"] += 1
+
+    # What happens to the settings
+
+    @precondition(lambda self: self.plan not in ("market", "window"))
+    @rule(data=st.data(), add=st.booleans())
+    def tickers_change(self, data: st.DataObject, add: bool) -> None:
+        choice = NEWCOMERS if add else tuple(self.tickers)
+        ticker = data.draw(st.sampled_from(choice), label="ticker")
+        if add and ticker not in self.tickers:
+            self.tickers.append(ticker)
+            self.sandbox.universe = sorted({*self.sandbox.universe, ticker})
+        elif not add and len(self.tickers) > 2:
+            self.tickers.remove(ticker)
+        FIGURES["settings changed"] += 1
+
+    @rule(data=st.data())
+    def the_order_changes(self, data: st.DataObject) -> None:
+        self.tickers = data.draw(st.permutations(self.tickers), label="order")
+
+    @precondition(lambda self: self.plan != "window")
+    @rule(start=st.sampled_from([None, "2026-06-01", "2026-08-10", "2026-09-10", "2026-10-01"]))
+    def the_start_changes(self, start: str | None) -> None:
+        self._set("start_date", start)
+
+    @precondition(lambda self: self._is_settled() or self.settings.get("end_date"))
+    @rule(ahead=st.sampled_from([None, None, -5, 0, 4]))
+    def the_end_changes(self, ahead: int | None) -> None:
+        end = None if ahead is None else f"{self.now.date() + timedelta(days=ahead)}"
+        self._set("end_date", end if (end or "") >= (self.settings["start_date"] or "") else None)
+
+    @precondition(lambda self: not self.settings.get("end_date"))
+    @rule(data=st.data())
+    def the_adjustment_changes(self, data: st.DataObject) -> None:
+        self._set("adjustment", data.draw(st.sampled_from(PROVIDERS[self.vendor].adjustments), label="adjustment"))
+
+    @precondition(lambda self: not self.settings.get("end_date") and self.plan in ("a ticker", "batch"))
+    @rule(data=st.data())
+    def the_provider_changes(self, data: st.DataObject) -> None:
+        vendors = [name for name in VENDORS if self.settings["adjustment"] in PROVIDERS[name].adjustments]
+        self.vendor = data.draw(st.sampled_from(vendors), label="vendor")
+        FIGURES["settings changed"] += 1
+
+    @rule(
+        workers=st.sampled_from([1, 4, 9]),
+        unfinished=st.booleans(),
+        pace=st.sampled_from([None, 60_000]),
+        rechecked=st.sampled_from([None, 0, 3, 10, 60]),
+    )
+    def other_settings_change(self, workers: int, unfinished: bool, pace: int | None, rechecked: int | None) -> None:
+        self._set("num_workers", workers)
+        self._set("include_unfinished_session", unfinished)
+        self._set("requests_per_minute", pace)
+        self._set("recheck_sessions", rechecked)
+
+    # What happens to syncs
+
+    @rule(days=st.integers(0, 4), hour=HOURS)
+    def a_sync(self, days: int, hour: int) -> None:
+        self._wait(days, hour)
+        output = self._read()
+        self._judge(output, failing=set())
+
+    @rule(days=st.integers(0, 4), hour=HOURS)
+    def a_daily_sync(self, days: int, hour: int) -> None:
+        """Some in a row, for what a longer rest would hide."""
+        for _ in range(3):
+            self.a_sync(1, 21)
+
+    @rule(days=st.integers(0, 3), hour=HOURS, data=st.data())
+    def a_sync_is_killed(self, days: int, hour: int, data: st.DataObject) -> None:
+        self._wait(days, hour)
+        whole = self._read()
+        lines = whole.text.splitlines()
+        kill = data.draw(st.integers(0, len(lines)), label="killed behind line")
+        FIGURES["kills"] += 1
+        self._take(Output("\n".join(lines[:kill]), -9))
+
+    @rule(days=st.integers(0, 3), hour=HOURS, data=st.data(), kind=st.sampled_from(PASSING))
+    def a_sync_meets_a_passing_fault(self, days: int, hour: int, data: st.DataObject, kind: str) -> None:
+        self._wait(days, hour)
+        self.sandbox.fail(kind, times=2, vendor=self.vendor)
+        FIGURES["faults"] += 1
+        output = self._read()
+        self.sandbox.faults.clear()
+        self._judge(output, failing=set())
+
+    @rule(days=st.integers(0, 3), hour=HOURS, data=st.data(), kind=st.sampled_from(LASTING))
+    def a_sync_meets_a_ticker_that_fails(self, days: int, hour: int, data: st.DataObject, kind: str) -> None:
+        self._wait(days, hour)
+        ticker = self._ticker(data)
+        self.sandbox.fail(kind, times=-1, vendor=self.vendor, ticker=ticker)
+        FIGURES["faults"] += 1
+        output = self._read()
+        self.sandbox.faults.clear()
+        self._judge(output, failing={ticker})
+
+    @rule(days=st.integers(0, 3), hour=HOURS, data=st.data(), kind=st.sampled_from(STOPPING))
+    def a_sync_is_stopped(self, days: int, hour: int, data: st.DataObject, kind: str) -> None:
+        """After some answers nothing is answered any more."""
+        if not can_fail(SERVED[self.vendor], kind):
+            return
+        self._wait(days, hour)
+        self.sandbox.fail(kind, times=-1, vendor=self.vendor, ticker=self._ticker(data))
+        FIGURES["faults"] += 1
+        output = self._read()
+        self.sandbox.faults.clear()
+        self._take(output)
+
+    @precondition(lambda self: self.plan in ("by date", "market"))
+    @rule(days=st.integers(1, 3), rows=st.integers(0, 5), admitted=st.booleans())
+    def a_whole_market_answer_is_cut(self, days: int, rows: int, admitted: bool) -> None:
+        """It cannot be: empty, or short of what it says or of half the session before. The day is not passed."""
+        self._wait(days, 21)
+        day = self._session_ago(0)
+        self.sandbox.book.shorten(day, rows, admitted=admitted)
+        FIGURES["faults"] += 1
+        output = self._read()
+        self.sandbox.book.restore(day)
+        self._take(output)
+        for ticker in self._judged():
+            if day in self._served(ticker) and (ticker, day) not in self.warehouse.rows:
+                last = self.warehouse.last_read(ticker)
+                assert last is None or last < day, f"the state of {ticker} passed {day}, whose answer was cut"
+
+    # The judge
+
+    def _judge(self, output: Output, failing: set[str]) -> None:
+        """Take what a sync wrote, and hold the table against the vendor for each ticker that did not have to fail."""
+        before = {ticker: self.warehouse.last_read(ticker) for ticker in self._judged()}
+        due = {ticker for ticker in self._judged() if self._is_due(ticker)}
+        forgotten = {ticker for ticker in self.gone if not self._is_known(ticker)}
+        self._take(output, due=due)
+        if not failing and not (self.plan == "window" and not self.known):
+            assert output.exit_code == 0, f"the sync failed without a cause: {output.error}"
+        wrong = Counter[str]()
+        for ticker in due - failing - forgotten:
+            if ticker in self.known:
+                wrong += self._compare(ticker, before[ticker])
+        for ticker in due & forgotten - failing:
+            if before[ticker] and self.plan != "market":
+                assert ticker in output.log("WARN"), f"nothing is said of {ticker}, which is unknown now"
+        FIGURES["bars lost"] += wrong.pop("lost", 0)
+        FIGURES["bars wrong"] += wrong.pop("wrong", 0)
+        assert not wrong, "\n".join(wrong)
+
+    def _compare(self, ticker: str, before: date | None) -> Counter[str]:
+        """What the table has wrong of a ticker, where it is owed right."""
+        found: Counter[str] = Counter()
+        served, known = self._served(ticker), self.known[ticker]
+        last, end = self.warehouse.last_read(ticker), self._end()
+        newest = max((day for day in served if self._start(ticker) <= day <= end), default=None)
+        is_behind = last is None or (newest is not None and last < newest)
+        if newest and (before is None or newest > before) and is_behind:
+            found[f"the state of {ticker} is on {last}, its last bar on {newest}"] += 1
+        for day in sorted(known.owed & served.keys()):
+            if last is None or day > last:
+                continue
+            row, trade = self.warehouse.rows.get((ticker, day)), served[day]
+            if row is None:
+                found["lost"] += 1
+                found[f"{ticker} {day} is missing"] += 1
+            elif not _agree(row, trade) or (row["provider"], row["adjustment"]) != self._told():
+                found["wrong"] += 1
+                found[f"{ticker} {day} is {json.dumps(row)}, served is {trade}"] += 1
+        for name, day in self.warehouse.rows:
+            if name == ticker and day not in served and day <= sessions.last_final(self.now):
+                found["wrong"] += 1
+                found[f"{ticker} {day} is no bar"] += 1
+        return found
+
+    def _take(self, output: Output, due: set[str] | None = None) -> None:
+        """Keep what a sync wrote, and note of each ticker that it dealt with what is owed from now on."""
+        before = {ticker: (self.warehouse.entry(ticker), self.warehouse.last_read(ticker)) for ticker in self._judged()}
+        due = {ticker for ticker in before if self._is_due(ticker)} if due is None else due
+        windows = {ticker: self._window(ticker) for ticker in before}
+        self.warehouse.take(output)
+        for ticker, (entry, last) in before.items():
+            dealt_with = self.warehouse.entry(ticker) != entry or (output.exit_code == 0 and last is not None)
+            if ticker in due and dealt_with and self._is_known(ticker):
+                self._owe(ticker, last, windows[ticker], output)
+        FIGURES["syncs"] += 1
+
+    def _owe(self, ticker: str, last: date | None, window: set[date], output: Output) -> None:
+        served, start = self._served(ticker), self._start(ticker)
+        known = self.known.get(ticker)
+        rechecked = self.settings.get("recheck_sessions")
+        rechecked = RECHECKED if rechecked is None else rechecked
+        if known is None or last is None:
+            known = self.known[ticker] = Known(start, self._told(), rechecked)
+            known.owed = {day for day in served if day >= start}
+        else:
+            changed = {day for day in {*served, *known.served} if served.get(day) != known.served.get(day)}
+            bound = max(known.first, self._bound())
+            known.owed -= changed
+            known.owed |= {day for day in served if day in window or day >= last}
+            earlier = self._earlier_start(known)
+            if earlier:
+                known.owed |= {day for day in served if earlier <= day < known.first}
+                known.first = earlier
+            if known.settings != self._told():
+                known.owed = {day for day in served if day >= bound}
+                self._expect_plan_warning(ticker, output)
+            elif self._shows(ticker, last, known, window, rechecked):
+                known.owed |= {day for day in served if day >= bound}
+                self._expect_plan_warning(ticker, output)
+        known.served, known.settings, known.rechecked = served, self._told(), rechecked
+        self.corrected = {(name, day) for name, day in self.corrected if name != ticker}
+
+    def _shows(self, ticker: str, last: date, known: Known, window: set[date], rechecked: int) -> bool:
+        """Whether the oldest remembered bar that was asked again moved, and not by a correction of its own."""
+        served = self._served(ticker)
+        remembered = {last, *_sessions_before(last, min(rechecked, known.rechecked))}
+        both = sorted((window | {last}) & remembered & known.owed & served.keys() & known.served.keys())
+        if not both or (ticker, both[0]) in self.corrected:
+            return False
+        return served[both[0]].close != known.served[both[0]].close
+
+    def _expect_plan_warning(self, ticker: str, output: Output) -> None:
+        oldest = self._bound()
+        older = any(name == ticker and day < oldest for name, day in self.warehouse.rows)
+        if self.sandbox.reach and older and output.exit_code == 0:
+            assert ticker in output.log("WARN"), f"nothing is said of the rows of {ticker} before {oldest}"
+
+    def _window(self, ticker: str) -> set[date]:
+        """The days before a ticker's last one that the next sync asks again at the least."""
+        last, rechecked = self.warehouse.last_read(ticker), self.settings.get("recheck_sessions")
+        if last is None:
+            return set()
+        rechecked = RECHECKED if rechecked is None else rechecked
+        before = _sessions_before(last, rechecked)
+        if self.vendor == "massive" and len(self.tickers) > 1:
+            alike = {self.warehouse.last_read(name) for name in self.tickers} == {last}
+            before = [before[-age] for age in AGES if alike and age <= len(before)]
+        known = self.known.get(ticker)
+        bound = max(self._bound(), known.first if known else date.min)
+        return {day for day in before if day >= bound}
+
+    def _is_due(self, ticker: str) -> bool:
+        """Whether something can be new of a ticker, so that the vendor is asked."""
+        last, known, end = self.warehouse.last_read(ticker), self.known.get(ticker), self._end()
+        if last is None or known is None:
+            return self._start(ticker) <= end
+        return last < end or (last == end and known.settings != self._told()) or bool(self._earlier_start(known))
+
+    def _earlier_start(self, known: Known) -> date | None:
+        start = self.settings.get("start_date")
+        return date.fromisoformat(start) if start and date.fromisoformat(start) < known.first else None
+
+    def _start(self, ticker: str) -> date:
+        start, end = self.settings.get("start_date"), self.settings.get("end_date")
+        today = sessions.today(self.now)
+        if start:
+            return date.fromisoformat(start)
+        return min(date.fromisoformat(end), today) - timedelta(days=7) if end else today - timedelta(days=7)
+
+    def _end(self) -> date:
+        today = sessions.today(self.now)
+        last = sessions.last_final(self.now)
+        if self.settings.get("include_unfinished_session"):
+            last = sessions.latest(today)
+        end = self.settings.get("end_date")
+        return min(date.fromisoformat(end), last) if end else last
+
+    def _bound(self) -> date:
+        """Before which day nothing is read again: a later start, and the reach of the plan."""
+        start = self.settings.get("start_date")
+        bounds = [date.fromisoformat(start)] if start else []
+        if self.sandbox.reach:
+            bounds.append(sessions.today(self.now) - self.sandbox.reach + timedelta(days=1))
+        return max(bounds, default=date.min)
+
+    def _served(self, ticker: str) -> dict[date, Trade]:
+        """The final bars that the vendor has of a ticker now."""
+        adjustment, final = self.settings["adjustment"], sessions.last_final(self.now)
+        start = date(2026, 5, 1)
+        return self.sandbox.published(self.vendor, ticker, start, final, adjustment)
+
+    def _told(self) -> tuple[str, str]:
+        return self.vendor, self.settings["adjustment"]
+
+    def _is_settled(self) -> bool:
+        return all(known.settings == self._told() for name, known in self.known.items() if name in self.tickers)
+
+    def _is_known(self, ticker: str) -> bool:
+        return self.sandbox.book.is_known(ticker, sessions.today(self.now))
+
+    def _judged(self) -> list[str]:
+        return list(self.sandbox.universe if self.plan == "market" else self.tickers)
+
+    # Helpers of the rules
+
+    def _read(self) -> Output:
+        tickers = WHOLE_MARKET if self.plan == "market" else ", ".join(self.tickers)
+        given = {name: value for name, value in self.settings.items() if value is not None}
+        self._log("sync", f"{self.now:YYYY-MM-DD HH:mm}", tickers, given)
+        settings = config(self.sandbox, self.vendor, tickers, **given)
+        return read(settings, now=self.now, state=self.warehouse.state_message)
+
+    def _wait(self, days: int, hour: int) -> None:
+        self.now = max(self.now, self.now.add(days=days).set(hour=hour, minute=45))
+        self.sandbox.now = self.now
+
+    def _ticker(self, data: st.DataObject) -> str:
+        return str(data.draw(st.sampled_from(sorted(self._judged())), label="ticker"))
+
+    def _session_ago(self, count: int) -> date:
+        day = sessions.latest(self.now.date())
+        return _sessions_before(day, count)[0] if count else day
+
+    def _session_ahead(self, count: int) -> date:
+        today = sessions.today(self.now)
+        return sessions.between(today + timedelta(days=1), today + timedelta(days=15))[count - 1]
+
+    def _set(self, name: str, value: Any) -> None:
+        FIGURES["settings changed"] += self.settings.get(name) != value
+        self.settings[name] = value
+
+    def _log(self, *what: Any) -> None:
+        if os.environ.get("TALK"):
+            print(*what)
+
+
+def _sessions_before(day: date, count: int) -> list[date]:
+    """So many sessions before a day, ascending."""
+    before = sessions.between(day - timedelta(days=2 * count + 15), day - timedelta(days=1))
+    return list(before[len(before) - count :])
+
+
+def _agree(row: Mapping[str, Any], trade: Trade) -> bool:
+    """Whether a row has a trade's prices. Some vendors have no other adjusted price than the close."""
+    if row["price"] != pytest.approx(trade.close, abs=1e-4) or row["close"] != row["price"]:
+        return False
+    return all(
+        row[name] is None or row[name] == pytest.approx(getattr(trade, name), rel=2e-3, abs=1e-3)
+        for name in ("open", "high", "low")
+    )
+
+
+@pytest.mark.parametrize("plan", ["a ticker", "batch", "by date", "market", "window"])
+def test_it_heals_whatever_happens(sandbox: Sandbox, plan: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table that heals itself, by every way to ask: a ticker, a batch or a session a request, the whole market."""
+    machine = type("MarketModel", (Market,), {"sandbox": sandbox, "plan": plan})
+    try:
+        run_state_machine_as_test(machine, settings=hypothesis_settings(DRAWN, stateful_step_count=STEPS))
+    finally:
+        if "EXAMPLES" in os.environ:
+            with capsys.disabled():
+                print(f"\n{plan}: " + ", ".join(f"{name} {count}" for name, count in sorted(FIGURES.items())))
