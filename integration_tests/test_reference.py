@@ -16,7 +16,7 @@ from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.app import VENDORS
 from integration_tests.test_faults import GARBLED, PASSING
 from integration_tests.test_sync import FRIDAY_EVENING, at, config, faults_of, many
-from source_stock_prices.reference import manifest
+from source_stock_prices.events import manifest
 
 STREAMS = {name: [stream["name"] for stream in manifest(name)["streams"]] for name in VENDORS}
 WITH_EVENTS = [name for name, streams in STREAMS.items() if streams]
