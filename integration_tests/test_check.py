@@ -72,7 +72,7 @@ def test_it_believes_the_reference_that_a_silent_ticker_exists(sandbox: Sandbox)
             sandbox.hide("AAPL", pendulum.date(2026, 11, day))
     output = checked(sandbox, "massive")
     assert output.connection["status"] == "SUCCEEDED"
-    assert "knows AAPL, but has no bar of it since 2026-11-10" in output.log("WARN")
+    assert "knows AAPL but has no bars for it since 2026-11-10" in output.log("WARN")
 
 
 def test_it_does_not_believe_an_empty_list_where_there_is_no_reference(sandbox: Sandbox) -> None:
@@ -81,7 +81,9 @@ def test_it_does_not_believe_an_empty_list_where_there_is_no_reference(sandbox: 
         if pendulum.date(2026, 11, day).weekday() < 5:
             sandbox.hide("AAPL", pendulum.date(2026, 11, day))
     message = checked(sandbox, "iex").connection["message"]
-    assert message == "IEX Cloud compatible service has no bar of AAPL since 2026-11-10. Correct stock_ticker."
+    assert message == (
+        "IEX Cloud compatible service has no bars for AAPL since 2026-11-10. Check the spelling in stock_ticker."
+    )
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -90,14 +92,14 @@ def test_it_takes_throttling_for_a_key_that_works(sandbox: Sandbox, vendor: str,
     sandbox.fail("throttle", times=-1, vendor=vendor)
     output = checked(sandbox, vendor)
     assert output.connection["status"] == "SUCCEEDED"
-    assert "asks to slow down, so the key works" in output.log("WARN")
+    assert "is rate limiting requests, which shows that the key works" in output.log("WARN")
     assert not waits
 
 
 def test_it_says_how_many_tickers_it_tried(sandbox: Sandbox) -> None:
     """Each costs a request: a handful stands for all."""
     output = checked(sandbox, "tiingo", ", ".join(many(40)))
-    assert "Checked 5 of 40 tickers with Tiingo." in output.log("INFO")
+    assert "Checked 5 of 40 configured tickers with Tiingo." in output.log("INFO")
     assert len(sandbox.requests) == 5
 
 

@@ -239,6 +239,7 @@ def test_it_answers_whatever_is_in_a_config_file_with_a_sentence(sandbox: Sandbo
     assert (
         "Allowed: " in output.error["message"]
         or "missing" in output.error["message"]
+        or "must be" in output.error["message"]
         or "not" in output.error["message"]
     )
     assert "Traceback" not in output.error["message"]

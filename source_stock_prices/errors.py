@@ -39,7 +39,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "Your {title} plan does not cover the data requested for the {tickers}.{said} Request less, or upgrade it.",
+        "Your {title} plan does not cover the data requested for the {tickers}.{said} Request less, or upgrade.",
     ),
     Kind.UNKNOWN_TICKER: Reaction(
         ResponseAction.FAIL,
@@ -50,7 +50,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.TICKER_NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "Your {title} plan does not cover the {tickers}.{said} Remove {them} from stock_ticker, or upgrade the plan.",
+        "Your {title} plan does not cover the {tickers}.{said} Remove {them} from stock_ticker, or upgrade.",
         of_ticker=True,
     ),
     Kind.NOT_YET: Reaction(
@@ -129,13 +129,14 @@ class ProviderError(Exception):
         said = trim(filter_secrets(said))  # in this order: half a key would not be known for one
         http = "" if self.status is None else f" (HTTP {self.status})"
         source = "Details" if self.status is None else "The API replied"
+        stop = "" if said.endswith((".", "!", "?")) else "."
         pace = provider.free_requests_per_minute
         sentence = REACTIONS[kind].sentence.format(
             title=provider.title,
             base_url=provider.base_url,
             tickers=f"ticker{'s' * (len(tickers) > 1)} {names(tickers)}",
             them="them" if len(tickers) > 1 else "it",
-            said=f' {source}{http}: "{said}".' if said else f" The response was empty{http}.",
+            said=f' {source}{http}: "{said}"{stop}' if said else f" The response was empty{http}.",
             outage="has a problem" if self.status else f"cannot be reached at {provider.base_url}",
             remedy="Sync again later." if self.status else "Check the network, or sync again later.",
             key_url=f"; get one at {provider.key_url}" if provider.key_url else "",

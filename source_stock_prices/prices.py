@@ -77,8 +77,9 @@ class Prices:
         """The bars of a query by ticker; of a ticker whose history was rewritten, the whole history."""
         provider = self._config.provider
         if query.tickers == (ANY,) or len(query.tickers) > provider.tickers_per_request:
-            return self._ask(query, report)  # a day of the whole market: a failure fails the whole sync
-        bars = by_ticker(self._ask, query, report, provider)
+            bars = self._ask(query, report)  # a day of the whole market: a failure fails the whole sync
+        else:
+            bars = by_ticker(self._ask, query, report, provider)
         rewritten = [
             (ticker, self._rewritten_since(seen[ticker]))
             for ticker in query.tickers

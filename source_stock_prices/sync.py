@@ -105,7 +105,7 @@ class Sync(Generic[T]):
         size = plan.slice_size(len(queries))
         while self._left and not self._report.stopped:
             yield {"queries": min(size, self._left), "of": len(queries)}
-            self._logger.info(self._progress.line(self._requests() - before))
+            self._logger.info(self._progress.line(self._requests() - before, self._report.failed))
 
     def records(self, stream_slice: Mapping[str, Any], state: State) -> Iterator[StreamData]:
         """The records of the slice's queries, or of those that were answered before it had lasted long enough."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_stock_prices.bars import ROUNDING, clean
+from source_stock_prices.bars import ROUNDING_TOLERANCE, clean
 from source_stock_prices.providers.terms import Bar, Query
 
 QUERY = Query(("AAPL", "MSFT"), date(2026, 11, 2), date(2026, 11, 20), "raw", date(2026, 11, 20))
@@ -95,5 +95,5 @@ def test_it_keeps_only_bars_that_can_be_true_in_order(bars: list[Bar]) -> None:
         assert bar.close is not None and isfinite(bar.close) and bar.close > 0
         for end in (bar.open, bar.close):
             if end is not None:
-                assert bar.low is None or bar.low * (1 - ROUNDING) <= end
-                assert bar.high is None or end <= bar.high * (1 + ROUNDING)
+                assert bar.low is None or bar.low * (1 - ROUNDING_TOLERANCE) <= end
+                assert bar.high is None or end <= bar.high * (1 + ROUNDING_TOLERANCE)

@@ -71,7 +71,7 @@ def test_it_reads_everything_again_where_one_date_stands_for_several_tickers(cap
     """Nobody knows whose date it was: reading again loses nothing, and the user is told."""
     with caplog.at_level(logging.WARNING):
         assert read({"stock_prices": "2020-02-01"}, "AAPL", "MSFT") == {}
-    assert "every ticker is read anew" in caplog.text
+    assert "every ticker is read again from the start date" in caplog.text
 
 
 @pytest.mark.parametrize(
