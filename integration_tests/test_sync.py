@@ -554,8 +554,10 @@ def test_it_fails_on_a_stream_it_does_not_have(sandbox: Sandbox, tmp_path: Path)
     assert program("read", *files, now=FRIDAY_EVENING).exit_code == 1
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", None])
-@pytest.mark.parametrize("what", ["config", "catalog", "state"])
+@pytest.mark.parametrize(
+    ("what", "content"),
+    [*product(["config", "catalog", "state"], ["{", "[1]", None]), ("config", ""), ("catalog", "")],
+)
 def test_it_says_which_file_it_cannot_read(sandbox: Sandbox, tmp_path: Path, what: str, content: str | None) -> None:
     """The file is the user's: nothing went wrong in the connector."""
     contents = {"config": json.dumps(config(sandbox, "sample")), "catalog": json.dumps(catalog()), "state": "[]"}
@@ -568,6 +570,12 @@ def test_it_says_which_file_it_cannot_read(sandbox: Sandbox, tmp_path: Path, wha
     assert output.exit_code == 1
     assert output.error and output.error["failure_type"] == "config_error"
     assert output.error["message"].startswith(f"The {what} ")
+
+
+def test_it_takes_an_empty_state_file_for_none(sandbox: Sandbox) -> None:
+    """A shell that saves the last STATE line of a first, failed read writes one."""
+    settings, now = config(sandbox, "massive"), at(sandbox, FRIDAY_EVENING)
+    assert read(settings, now=now, state="").records == read(settings, now=now).records
 
 
 def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
