@@ -1,4 +1,4 @@
-# Each target sets up what it needs in .venv; only Python 3.10 to 3.13 (to 3.12 for the demo) and make have to be there.
+# Each target sets up its own environment. All you need is make and Python 3.10 to 3.13 (for the demo: 3.10 to 3.12).
 
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 DEMO_FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
@@ -19,60 +19,60 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 .PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test clean
 .DELETE_ON_ERROR:
 
-help: ## Show the targets
+help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 17
 
-demo: .venv-demo/installed ## Sync the made-up sample market into DuckDB and chart it: no key needed
+demo: .venv-demo/installed ## Sync the made-up sample market into DuckDB and draw a chart; needs no key
 	@.venv-demo/bin/python -W ignore demo/demo.py
 
-demo-test: .venv-demo/installed-tests ## Test the demo, and the same into PostgreSQL
+demo-test: .venv-demo/installed-tests ## Test the demo, with DuckDB and with PostgreSQL
 	.venv-demo/bin/python -m pytest -m demo integration_tests/demo
 
 test: lint ## Lint, then run the unit and integration tests
 	$(BIN)/python -m pytest
 
-soak: .venv/installed-tests ## The tests that draw their data, EXAMPLES=300 times instead of six
+soak: .venv/installed-tests ## Run the tests on random data with EXAMPLES=300 examples each instead of six
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest integration_tests
 
-bench: .venv-bench/installed ## Measure the connector beside other programs (RUNS=3; takes a while)
+bench: .venv-bench/installed ## Compare the connector with other programs (RUNS=3; takes a while)
 	@.venv-bench/bin/python -m benchmarks --runs $(RUNS) --write docs/benchmarks.md
 
-lint: .venv/installed-tests ## Check style and types
+lint: .venv/installed-tests ## Check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-docs: .venv/installed ## Write the tables that repeat spec.yaml and the schemas
+docs: .venv/installed ## Update the tables that are generated from spec.yaml and the schemas
 	$(BIN)/python docs/tables.py
 
-schedulers-test: .venv-schedulers/installed .venv-demo/installed ## Run the examples for Airflow and Dagster
+schedulers-test: .venv-schedulers/installed .venv-demo/installed ## Run the Airflow and Dagster examples
 	.venv-schedulers/bin/python -m pytest -c /dev/null -p no:cacheprovider docs/examples
 
-sandbox: .venv/installed-tests ## Serve the vendors' APIs on a local port (PORT=8080)
+sandbox: .venv/installed-tests ## Serve imitations of the vendors' APIs on a local port (PORT=8080)
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
 
-# What pip is told here, such as an index of your own and its certificate, is a secret of the build. Folders stay out.
+# Your pip settings, such as a private index and its certificate, reach the build as secrets. Local paths are left out.
 PIP_CONF = $(PYTHON) -m pip config list 2>/dev/null | \
 	sed -n "s/^[^.]*\.\([a-z-]*\)='\(.*\)'$$/\1 = \2/p" | awk '!seen[$$1]++'
 CERT = $(shell $(PIP_CONF) | sed -n 's/^cert = /--secret id=cert,src=/p')
 
 image: ## Build the image for Airbyte, with Docker or buildah
-	@test -n "$(BUILDER)" || { echo "Docker, with its engine running, or buildah is needed" >&2; exit 1; }
+	@test -n "$(BUILDER)" || { echo "make image needs Docker with its engine running, or buildah" >&2; exit 1; }
 	@PIP_CONF="$$(echo '[global]'; $(PIP_CONF) | \
 		sed -e 's|^cert = .*|cert = /run/secrets/cert|;t' -e '/ = \(file:..\)\?\//d')" \
 	DOCKER_BUILDKIT=1 BUILDAH_ISOLATION=chroot $(BUILDER) --secret id=pip,env=PIP_CONF $(CERT) \
 		$(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .
 
-image-test: .venv/installed-tests ## Build it on a stand-in base and run it as Airbyte does (Debian, root)
+image-test: .venv/installed-tests ## Build the image on a stand-in base and run it as Airbyte does (Debian, root)
 	@integration_tests/image/run.sh
 
-clean: ## Remove what the other targets made
+clean: ## Remove everything the other targets created
 	rm -rf .venv .venv-bench .venv-demo .venv-schedulers .image demo/out build dist *.egg-info \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is needed (make PYTHON=/path/to/python)" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is required; select it with make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c '$(FITS)' || { echo "$(PYTHON) is not Python 3.10 to 3.13" >&2; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv .venv
@@ -80,28 +80,28 @@ clean: ## Remove what the other targets made
 	@touch $@
 
 .venv/installed-tests: .venv/installed
-	@echo "Adding the test tools ..."
+	@echo "Installing the test tools ..."
 	@$(PIP) install --editable '.[tests]'
 	@touch $@
 
 .venv-bench/installed: setup.py pyproject.toml benchmarks/requirements.txt
-	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is needed (make PYTHON=/path/to/python)" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is required; select it with make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Setting up .venv-bench ..."
 	@$(PYTHON) -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
 	@touch $@
 
 .venv-demo/installed: setup.py pyproject.toml demo/requirements.txt
-	@test -n "$(DEMO_PYTHON)" || { echo "PyAirbyte needs Python 3.10, 3.11 or 3.12 (make PYTHON=/path/to/python)" >&2; exit 1; }
-	@$(DEMO_PYTHON) -c '$(DEMO_FITS)' || { echo "$(DEMO_PYTHON) is not Python 3.10 to 3.12, which PyAirbyte needs" >&2; exit 1; }
-	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and what draws the chart."
-	@echo "That is 220 MB to download and 1 GB on disk, once, and takes two or three minutes ..."
+	@test -n "$(DEMO_PYTHON)" || { echo "PyAirbyte requires Python 3.10, 3.11 or 3.12; select it with make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(DEMO_PYTHON) -c '$(DEMO_FITS)' || { echo "$(DEMO_PYTHON) is not Python 3.10 to 3.12, which PyAirbyte requires" >&2; exit 1; }
+	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and the chart libraries."
+	@echo "This happens once, downloads 220 MB, takes 1 GB on disk and two or three minutes ..."
 	@$(DEMO_PYTHON) -m venv .venv-demo
 	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r demo/requirements.txt
 	@touch $@
 
 .venv-demo/installed-tests: .venv-demo/installed integration_tests/demo/requirements.txt
-	@echo "Adding the test tools and a PostgreSQL server ..."
+	@echo "Installing the test tools and a PostgreSQL server ..."
 	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[tests]' \
 		-r demo/requirements.txt -r integration_tests/demo/requirements.txt
 	@touch $@

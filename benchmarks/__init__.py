@@ -1,1 +1,1 @@
-"""What a sync costs, beside other ways to do the same job. One command: `make bench`. See README.md."""
+"""Compares the cost of a sync with other ways to do the same job. Run it with `make bench`; see README.md."""

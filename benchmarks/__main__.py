@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: runs what is asked for, prints one table, and writes it as Markdown where wanted."""
+"""`python -m benchmarks`: runs the requested sections, prints one table and optionally writes it as Markdown."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def about(runs: int, *, small: bool) -> str:
-    """What the figures are of."""
+    """The versions that were measured and the number of runs."""
     versions = [
         f"Python {platform.python_version()}",
         f"airbyte-cdk {peers.version('airbyte-cdk')}",
@@ -38,16 +38,16 @@ def about(runs: int, *, small: bool) -> str:
         f"dlt {peers.version('dlt', 'dlt')}",
     ]
     times = "one run" if runs == 1 else f"medians of {runs} runs"
-    caution = " Jobs too small to tell anything." if small else ""
-    return f"{', '.join(versions)}; {times}.{caution} How it is measured: benchmarks/README.md."
+    caution = " The jobs were too small for meaningful figures." if small else ""
+    return f"{', '.join(versions)}; {times}.{caution} For the method, see benchmarks/README.md."
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=3, help="runs of each program (3)")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the table to a file")
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="some sections alone")
-    parser.add_argument("--small", action="store_true", help="jobs too small to tell anything: does it all run?")
+    parser.add_argument("--runs", type=int, default=3, help="number of runs of each program (default: 3)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also write the table to this file")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="run only these sections")
+    parser.add_argument("--small", action="store_true", help="run tiny jobs, only to check that everything works")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The measures and their goals: each function is a section of the table."""
+"""The measures and their goals. Each function is a section of the table."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from benchmarks.table import Row, bounded, compared
 from benchmarks.vendor import Traffic, Vendor
 
 BARE, PLAIN = "bare loop", "plain CDK stream"
-MANIFEST, ROWS = "declarative manifest", "declarative, rows as they come"
+MANIFEST, ROWS = "declarative manifest", "declarative, unmodified rows"
 SINGER, DLT = "Singer tap", "dlt rest_api, extract only"
 OURS = "connector"
 CDK = "import airbyte_cdk"
 ALPACA_SYMBOLS = 100
-"""Tickers of one request to Alpaca."""
+"""Number of tickers in one request to Alpaca."""
 
 LATENCY_MS = 50
 STARTS = 7
-"""Runs of the start-up alone, at least: it is short, and its goal is a small difference."""
+"""Minimum number of start-up runs: a start-up is short, and its goal is a small difference."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Tickers and bars of the jobs. The small ones only show that everything runs."""
+    """Numbers of tickers and bars in the jobs. The small ones only check that everything runs."""
 
     sync: tuple[int, int] = (100, 5_000)
     overlap: tuple[int, int] = (100, 250)
@@ -52,13 +52,13 @@ class Bench:
     sizes: Sizes
 
     def job(self, tickers: int, bars: int, latency_ms: int = 0) -> Job:
-        """The last bars of the first tickers, from an address of its own."""
+        """The latest bars of the first tickers, at a base URL of its own."""
         names = [market.ticker(n) for n in range(tickers)]
         return Job(self.vendor.address(latency_ms), names, self.vendor.sessions(bars), records=tickers * bars)
 
 
 def sync(bench: Bench) -> Iterator[Row]:
-    """A first sync of many bars, beside other programs that read the same ones."""
+    """A first sync of many bars, compared with other programs that read the same bars."""
     tickers, bars = bench.sizes.sync
     whole, one = bench.job(tickers, bars), bench.job(1, 1)
     programs = _programs(bench.desk)
@@ -74,18 +74,18 @@ def sync(bench: Bench) -> Iterator[Row]:
     others = [name for name in programs if name != OURS]
     size = f"{tickers:,} x {bars:,} bars"
     for name, goal in {**dict.fromkeys(others), BARE: 3.5, PLAIN: 0.55}.items():
-        yield compared(f"CPU a record, {size}", net[OURS], name, net[name], "{:.1f} µs", goal)
+        yield compared(f"CPU per record, {size}", net[OURS], name, net[name], "{:.1f} µs", goal)
     for name, goal in {**dict.fromkeys(others), MANIFEST: 0.1}.items():
         yield compared(f"wall time, {size}", walls[OURS], name, walls[name], "{:.2f} s", goal)
     for name in others:
         yield compared(f"peak memory, {size}", peaks[OURS], name, peaks[name], "{:.0f} MB")
-    yield from (Row(f"CPU a record, {size}", "", name, "not installed") for name in (SINGER, DLT) if name not in net)
+    yield from (Row(f"CPU per record, {size}", "", name, "not installed") for name in (SINGER, DLT) if name not in net)
 
 
 def overlap(bench: Bench) -> Iterator[Row]:
-    """Whether waiting overlaps: eight workers against one, from the first request to the last answer.
+    """Whether requests overlap: eight workers against one, from the first request to the last response.
 
-    The start-up is longer than what is measured, and varies by as much. So the server's clock tells the time.
+    The start-up takes longer than the measured time and varies as much, so the server measures the time.
     """
     tickers, bars = bench.sizes.overlap
     measure = f"wall time, {tickers:,} x {bars:,} bars at {LATENCY_MS} ms, 8 workers"
@@ -103,11 +103,11 @@ def overlap(bench: Bench) -> Iterator[Row]:
     waits = {workers: [traffic.seconds for traffic, _ in found] for workers, found in seen.items()}
     yield compared(measure, waits[8], "1 worker", waits[1], "{:.2f} s", 0.15)
     walls = {workers: [cost.wall for _, cost in found] for workers, found in seen.items()}
-    yield compared(f"{measure}, with start-up", walls[8], "1 worker", walls[1], "{:.2f} s")
+    yield compared(f"{measure}, including start-up", walls[8], "1 worker", walls[1], "{:.2f} s")
 
 
 def requests(bench: Bench) -> Iterator[Row]:
-    """How many requests a daily sync with state makes: with one new session, and with none."""
+    """How many requests a daily sync with state makes, with one new session and with none."""
     count = bench.sizes.daily
     for provider, goal in (("massive", 2), ("alpaca", ceil(count / ALPACA_SYMBOLS))):
         for new, at_most in ((1, goal), (0, 0)):
@@ -128,7 +128,7 @@ def memory(bench: Bench) -> Iterator[Row]:
 
 
 def state(bench: Bench) -> Iterator[Row]:
-    """How much state a sync of many tickers writes: one state holds them all."""
+    """How much state a sync of many tickers writes. Each STATE message contains every ticker."""
     for provider in ("massive", "alpaca"):
         _, output = run(bench.desk.connector(bench.job(bench.sizes.state, 2), provider))
         size = sum(map(len, output.states)) / 1e6
@@ -137,11 +137,11 @@ def state(bench: Bench) -> Iterator[Row]:
 
 
 def market_of_all(bench: Bench) -> Iterator[Row]:
-    """What the whole market costs: a first sync of a year, and a daily one."""
+    """The cost of the whole market: a first sync of a year, and a daily sync."""
     year = bench.sizes.year
     sessions = bench.vendor.sessions(year + 1)
     whole = Job(bench.vendor.address(), ["*"], sessions[1:], records=year * market.UNIVERSE)
-    run(bench.desk.connector(whole))  # has the answers rendered
+    run(bench.desk.connector(whole))  # makes the server render its responses
     for name, job in (
         (f"first sync of {year} sessions", replace(whole, base_url=bench.vendor.address())),
         (
@@ -155,11 +155,11 @@ def market_of_all(bench: Bench) -> Iterator[Row]:
         yield Row(f"{measure}: requests", f"{bench.vendor.traffic(job.base_url).requests:,}")
         yield Row(f"{measure}: wall time", f"{cost.wall:.1f} s")
         yield Row(f"{measure}: peak memory", f"{cost.peak / 1e6:.0f} MB")
-        yield Row(f"{measure}: state", f"{max(map(len, output.states)):,} bytes, {len(output.states)} times")
+        yield Row(f"{measure}: state", f"{len(output.states)} messages, at most {max(map(len, output.states)):,} bytes")
 
 
 def startup(bench: Bench) -> Iterator[Row]:
-    """What the connector adds to what its framework takes to start."""
+    """How much the connector adds to the start-up of its framework."""
     spec = Command([str(BIN / "source-stock-prices"), "spec"])
     framework = Command([sys.executable, "-c", "import airbyte_cdk"])
     costs = rounds({"spec": spec, CDK: framework}, max(bench.runs, STARTS))
@@ -181,7 +181,7 @@ SECTIONS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
 
 
 def _programs(desk: Desk) -> dict[str, Callable[[Job], Command]]:
-    """What reads the same job, each by its name. A peer that cannot be installed is left out."""
+    """The programs that can read a job, by name. A peer that cannot be installed is left out."""
     programs: dict[str, Callable[[Job], Command]] = {
         OURS: desk.connector,
         BARE: desk.bare,
@@ -197,7 +197,7 @@ def _programs(desk: Desk) -> dict[str, Callable[[Job], Command]]:
 
 
 def _with_starts(programs: Mapping[str, Callable[[Job], Command]], one: Job, whole: Job) -> dict[str, Command]:
-    """Each program with a job of one bar, and right after it with the whole one."""
+    """Each program with a job of one bar, directly followed by the whole job."""
     commands = {}
     for name, make in programs.items():
         commands[_start_of(name)] = make(one)
@@ -206,7 +206,7 @@ def _with_starts(programs: Mapping[str, Callable[[Job], Command]], one: Job, who
 
 
 def _pairs(costs: Mapping[str, list[Cost]], name: str) -> Iterator[tuple[Cost, Cost]]:
-    """A program's runs of the whole job, each with its start-up."""
+    """A program's runs of the whole job, each paired with its start-up."""
     return zip(costs[name], costs[_start_of(name)], strict=True)
 
 
@@ -215,13 +215,13 @@ def _start_of(name: str) -> str:
 
 
 def _same_records(bench: Bench, programs: Mapping[str, Callable[[Job], Command]]) -> None:
-    """Ends the benchmark if the two programs that have goals by the record write other ones than the connector."""
+    """Ends the benchmark if a program with a goal per record does not write the same records as the connector."""
     job = bench.job(2, 5)
     wanted = records(programs[OURS](job))
     for name in (BARE, PLAIN):
         found = records(programs[name](job))
         if found != wanted:
-            sys.exit(f"The records of the {name} are not the connector's:\n{found[:1]}\n{wanted[:1]}")
+            sys.exit(f"The records of the {name} differ from those of the connector:\n{found[:1]}\n{wanted[:1]}")
 
 
 def _built(option: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is to be read, and the command line of each program that reads it."""
+"""A job to read, and the command line of each program that reads it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from benchmarks.measure import Command
 BIN = Path(sys.executable).parent
 MANIFEST = Path(__file__).with_name("programs") / "manifest.yaml"
 QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "WARNING"}
-"""dlt reports its use over the network otherwise."""
+"""Without this, dlt reports its use over the network."""
 
 _file = count(1)
 
 
 @dataclass(frozen=True)
 class Job:
-    """The bars of some tickers in a window whose ends are inclusive, from a base URL. `records` is how many there are.
+    """The bars of some tickers in an inclusive window, from a base URL. `records` is the expected number of records.
 
-    `state` is the session up to which every ticker was read before.
+    `state` is the session up to which every ticker has been read.
     """
 
     base_url: str
@@ -40,13 +40,13 @@ class Job:
 
 
 class Desk:
-    """A folder for the files that programs are given."""
+    """Builds commands, and writes the files that they take into a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def connector(self, job: Job, provider: str = "massive") -> Command:
-        """The connector, by its console entry point."""
+        """The connector, through its console entry point."""
         keys = {"api_key": "benchmark"} | ({"api_secret": "benchmark"} if provider == "alpaca" else {})
         config: dict[str, Any] = {
             "provider": {"name": provider, "base_url": job.base_url, **keys},
@@ -90,7 +90,7 @@ class Desk:
 
 
 def _plain(job: Job) -> Mapping[str, Any]:
-    """The job as every program but the connector reads it."""
+    """The job in the form that every program except the connector reads."""
     return {
         "base_url": job.base_url,
         "tickers": list(job.tickers),

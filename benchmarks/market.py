@@ -1,4 +1,4 @@
-"""Made-up bars in the vendors' words. A pure function of ticker and session, and cheap: bodies are rendered once."""
+"""Made-up bars in the format of the vendors. Pure functions of ticker and session; each body is rendered only once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 ZONE = ZoneInfo("America/New_York")
 MIDNIGHT, CLOSE = time(0), time(16)
 UNIVERSE = 12_000
-"""Tickers in a body of the whole market: about as many as trade in the United States."""
+"""Number of tickers in the whole market: about as many as trade in the United States."""
 
 
 class Bar(NamedTuple):
-    """One session of one ticker. Prices have cents, volumes have fractions, as they do since 2026."""
+    """One session of one ticker. Prices have cents, and volumes have fractions, as they have had since 2026."""
 
     open: float
     high: float
@@ -38,7 +38,7 @@ def ticker(n: int) -> str:
 
 
 def bar(name: str, day: date) -> Bar:
-    """A ticker's bar of a day."""
+    """The bar of a ticker on a day."""
     seed = crc32(name.encode())
     n = day.toordinal()
     base = 20 + seed % 400
@@ -52,7 +52,7 @@ def bar(name: str, day: date) -> Bar:
 
 @cache
 def massive_bars(name: str, days: tuple[date, ...]) -> bytes:
-    """Massive's answer for one ticker and a window."""
+    """Massive's response for one ticker in a window."""
     rows = ",".join(_row(bar(name, day), _epoch_ms(day, MIDNIGHT)) for day in days)
     count = len(days)
     results = f'"results":[{rows}],' if days else ""
@@ -62,7 +62,7 @@ def massive_bars(name: str, days: tuple[date, ...]) -> bytes:
 
 @lru_cache(maxsize=8)
 def massive_grouped(day: date, is_session: bool) -> bytes:
-    """Massive's answer for the whole market on one day."""
+    """Massive's response for the whole market on one day."""
     names = [ticker(n) for n in range(UNIVERSE)] if is_session else []
     at = _epoch_ms(day, CLOSE)
     rows = ",".join(f'{{"T":"{name}",{_row(bar(name, day), at)[1:]}' for name in names)
@@ -73,7 +73,7 @@ def massive_grouped(day: date, is_session: bool) -> bytes:
 
 @cache
 def alpaca_bars(names: Sequence[str], days: tuple[date, ...]) -> bytes:
-    """Alpaca's answer for some tickers and a window, on one page."""
+    """Alpaca's response for some tickers in a window, on one page."""
     tickers = ",".join(f'"{name}":[{",".join(_alpaca_row(name, day) for day in days)}]' for name in sorted(names))
     return f'{{"bars":{{{tickers}}},"next_page_token":null}}'.encode()
 

@@ -1,4 +1,4 @@
-"""What a program costs: run as a process of its own, its output read from a pipe as the platform reads it."""
+"""Measures a program: runs it as a separate process and reads its output from a pipe, as the platform does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECORD, STATE, SPEC, COUNT = (b'{"type":"%s"' % kind for kind in (b"RECORD", b"S
 
 @dataclass(frozen=True)
 class Command:
-    """A program with its arguments, and how many records it has to write."""
+    """A program with its arguments, and the number of records it must write."""
 
     argv: Sequence[str]
     records: int | None = None
@@ -30,7 +30,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of wall time, seconds of CPU (user and system), and the peak of resident memory in bytes."""
+    """Wall time in seconds, CPU time (user and system) in seconds, and peak resident memory in bytes."""
 
     wall: float
     cpu: float
@@ -38,9 +38,9 @@ class Cost:
 
 
 class Output:
-    """What a program wrote. Records are counted as they come, and not kept.
+    """The output of a program. Records are counted as they arrive, and not kept.
 
-    A program that writes its records elsewhere tells their number in a line of type COUNT.
+    A program that writes its records elsewhere reports their number in a line of type COUNT.
     """
 
     def __init__(self) -> None:
@@ -69,13 +69,13 @@ class Output:
 
 
 def run(command: Command) -> tuple[Cost, Output]:
-    """Runs a program once. A wrong exit code or number of records ends the benchmark: its figures mean nothing."""
+    """Runs a program once. A wrong exit code or number of records ends the benchmark, as its figures mean nothing."""
     output = Output()
     with TemporaryFile() as errors:
         start = perf_counter()
         process = _start(command, errors)
         if process.stdout is None:
-            raise RuntimeError("no pipe")
+            raise RuntimeError("The process has no output pipe.")
         with process.stdout:
             while block := os.read(process.stdout.fileno(), PIPE_BYTES):
                 output.feed(block)
@@ -88,7 +88,7 @@ def run(command: Command) -> tuple[Cost, Output]:
 
 
 def records(command: Command) -> list[dict[str, Any]]:
-    """What the records of a small job hold, nulls left out: the CDK's own serializer does the same."""
+    """The contents of a small job's records without nulls, which the CDK's own serializer leaves out too."""
     with TemporaryFile() as errors, _start(command, errors) as process:
         out, _ = process.communicate()
     found = [json.loads(line)["record"]["data"] for line in out.splitlines() if line.startswith(RECORD)]
@@ -96,7 +96,7 @@ def records(command: Command) -> list[dict[str, Any]]:
 
 
 def rounds(commands: Mapping[str, Command], runs: int) -> dict[str, list[Cost]]:
-    """The costs of several runs. The programs take turns, so that a slow minute slows them all."""
+    """The costs of several runs. The programs take turns, so that a slow minute affects all of them."""
     costs: dict[str, list[Cost]] = {name: [] for name in commands}
     for number in range(1, runs + 1):
         for name, command in commands.items():
@@ -122,5 +122,5 @@ def _start(command: Command, errors: IO[bytes]) -> subprocess.Popen[bytes]:
 def _fail(command: Command, exit_code: int, output: Output, errors: IO[bytes]) -> None:
     errors.seek(0)
     said = errors.read()[-2000:].decode(errors="replace")
-    wrote = f"{output.records} records, {command.records} expected"
-    sys.exit(f"\n{' '.join(command.argv)}\nended with {exit_code}; {wrote}\n{said}")
+    wrote = f"it wrote {output.records} records, {command.records} were expected"
+    sys.exit(f"\n{' '.join(command.argv)}\nexited with {exit_code}; {wrote}\n{said}")

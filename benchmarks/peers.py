@@ -1,7 +1,7 @@
-"""Programs that are not made for this connector's environment, each in one of its own, from PyPI by name.
+"""Installs programs that cannot share the connector's environment, each into its own, from PyPI by name.
 
-Singer's SDK and dlt both bring `simplejson`, which `requests` takes as soon as it is there: beside them, every other
-program would decode its answers with it.
+Singer's SDK and dlt both install `simplejson`, which `requests` uses as soon as it is available. In a shared
+environment, every other program would decode its responses with it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ REQUIREMENTS = {
 
 
 def python(peer: str) -> str | None:
-    """The interpreter of a peer's environment, made when it is missing; None where it cannot be installed."""
+    """The interpreter of a peer's environment, which is created if it is missing; None if it cannot be installed."""
     folder = FOLDER / peer
     interpreter, done = folder / "bin" / "python", folder / "installed"
     if done.exists() and done.read_text() == REQUIREMENTS[peer]:
         return str(interpreter)
-    sys.stderr.write(f"Setting up {REQUIREMENTS[peer]} in an environment of its own ...\n")
+    sys.stderr.write(f"Installing {REQUIREMENTS[peer]} into a separate environment ...\n")
     made = _run(sys.executable, "-m", "venv", "--clear", str(folder)) and _run(
         str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENTS[peer]
     )
@@ -34,7 +34,7 @@ def python(peer: str) -> str | None:
 
 
 def version(distribution: str, peer: str | None = None) -> str:
-    """The version of a distribution in a peer's environment, or in this one."""
+    """The version of a distribution in a peer's environment, or in the current one."""
     folders = (FOLDER / peer).glob("lib/python*/site-packages") if peer else map(Path, sys.path)
     found = distributions(name=distribution, path=[str(folder) for folder in folders])
     return next((one.version for one in found), "missing")

@@ -1,7 +1,8 @@
-"""The vendors on a local port, with answers that are rendered once, so that rendering is not what is measured.
+"""Imitates the vendors on a local port. Each response is rendered only once, so that rendering is not measured.
 
-`/{run}/{latency}` before a vendor's path names the run that a request is counted for and the milliseconds it waits.
-`/log/{run}` tells how many requests a run made and how long they took; `/sessions/{count}` which sessions there are.
+The prefix `/{run}/{latency}` before a vendor's path says which run a request counts for and by how many milliseconds
+its response is delayed. `/log/{run}` returns how many requests a run made and how long they took. `/sessions/{count}`
+returns the latest sessions.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from benchmarks import market
 from source_stock_prices import sessions
 
 ALPACA_ROWS = 10_000
-"""Rows a page of Alpaca has at most. This server has no second page."""
+"""Maximum number of rows on a page of Alpaca. This server never returns a second page."""
 
 
 @dataclass
@@ -38,7 +39,7 @@ LOGS = web.AppKey("logs", dict[str, Log])
 
 @cache
 def calendar() -> tuple[date, ...]:
-    """Twenty-five years of sessions, up to the last final one."""
+    """Twenty-five years of sessions up to the last final one."""
     last = sessions.last_final(pendulum.now())
     days = (last - timedelta(days=n) for n in range(25 * 365, -1, -1))
     return tuple(day for day in days if sessions.is_session(day))
@@ -64,7 +65,7 @@ async def alpaca(request: web.Request) -> web.Response:
     asked = request.query
     names, days = tuple(asked["symbols"].split(",")), window(asked["start"][:10], asked["end"][:10])
     if len(names) * len(days) > min(int(asked["limit"]), ALPACA_ROWS):
-        raise web.HTTPNotImplemented(text="more than one page")
+        raise web.HTTPNotImplemented(text="The response would have more than one page.")
     return _json(market.alpaca_bars(names, days))
 
 
@@ -79,7 +80,7 @@ async def some_sessions(request: web.Request) -> web.Response:
 
 @web.middleware
 async def count_and_wait(request: web.Request, handler: web.Handler) -> web.StreamResponse:
-    """Counts a vendor's request, known or not, and holds its answer back."""
+    """Counts a request to a vendor, even for an unknown path, and delays the response."""
     if "latency" not in request.match_info:
         return await handler(request)
     seen = request.app[LOGS].setdefault(request.match_info["run"], Log(first=perf_counter()))
@@ -92,8 +93,8 @@ async def count_and_wait(request: web.Request, handler: web.Handler) -> web.Stre
 
 
 async def unknown(request: web.Request) -> web.Response:
-    sys.stderr.write(f"not served: {request.path_qs}\n")
-    return web.json_response({"status": "NOT_FOUND", "message": "not served"}, status=404)
+    sys.stderr.write(f"Unknown path: {request.path_qs}\n")
+    return web.json_response({"status": "NOT_FOUND", "message": "Unknown path."}, status=404)
 
 
 def _json(body: bytes) -> web.Response:
@@ -117,7 +118,7 @@ def app() -> web.Application:
 
 
 async def serve() -> None:
-    """Serves until the process is ended. The first line of the output is the port."""
+    """Serves until the process is terminated. The first line of the output is the port."""
     runner = web.AppRunner(app(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""The one table: a row a measure, in Markdown whose columns line up, so that it reads as well on a terminal."""
+"""The result table, one row per measure. Its Markdown columns are aligned, so that it is readable in a terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-HEAD = ("measure", "connector", "against", "", "ratio", "goal", "met")
+HEAD = ("measure", "connector", "compared with", "", "ratio", "goal", "met")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line. `goal` is in words; `met` is None where there is none."""
+    """One line. `goal` is text; `met` is None if there is no goal."""
 
     measure: str
     ours: str
@@ -30,9 +30,9 @@ class Row:
 def compared(
     measure: str, ours: Sequence[float], against: str, theirs: Sequence[float], form: str, at_most: float | None = None
 ) -> Row:
-    """The medians of two series of figures, and of the ratios of each two that were taken one after the other.
+    """The medians of two series of figures, and the median of the ratios of figures measured one after the other.
 
-    `form` writes a figure with its unit.
+    `form` formats a figure with its unit.
     """
     ratio = median(mine / other for mine, other in zip(ours, theirs, strict=True))
     goal, met = (f"≤ {at_most:g}x", 0 < ratio <= at_most) if at_most else ("", None)
@@ -40,12 +40,12 @@ def compared(
 
 
 def bounded(measure: str, figure: float, at_most: float, form: str = "{:,.0f}") -> Row:
-    """A figure that has a limit of its own."""
+    """A figure with an absolute limit."""
     return Row(measure, form.format(figure), goal=f"≤ {form.format(at_most)}", met=figure <= at_most)
 
 
 def render(rows: Sequence[Row]) -> str:
-    """The table."""
+    """The table as Markdown."""
     lines = [HEAD, *(row.cells for row in rows)]
     widths = [max(3, *(len(line[n]) for line in lines)) for n in range(len(HEAD))]
     written = [_line(line, widths) for line in lines]

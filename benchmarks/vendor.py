@@ -1,4 +1,4 @@
-"""The server as the benchmark sees it: a process of its own, asked over HTTP."""
+"""The benchmark's view of the server: a separate process, used over HTTP."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ _run = count(1)
 
 
 class Traffic(NamedTuple):
-    """What the server saw of a run: its requests, and the seconds from the first one to the last answer."""
+    """The server's view of a run: its requests, and the seconds from the first request to the last response."""
 
     requests: int
     seconds: float
 
 
 class Vendor:
-    """A running server. Nothing here imports the connector: what it weighs would weigh on every process measured."""
+    """A running server. This module does not import the connector, which would add to every process measured."""
 
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port)
 
     def address(self, latency_ms: int = 0) -> str:
-        """A base URL of its own, so that a run's requests are counted apart."""
+        """A new base URL, so that the requests of a run are counted separately."""
         return f"http://127.0.0.1:{self._connection.port}/{next(_run)}/{latency_ms}"
 
     def traffic(self, address: str) -> Traffic:
-        """What was asked of a base URL so far."""
+        """The requests made to a base URL so far."""
         seen = self._get(f"/log/{address.split('/')[3]}")
         return Traffic(seen["requests"], seen["seconds"])
 
     def sessions(self, number: int) -> list[str]:
-        """The last final session, and those before it, ascending."""
+        """The latest final sessions, oldest first."""
         return list(self._get(f"/sessions/{number}"))
 
     def render(self, tickers: Iterable[str], start: str, end: str) -> None:
-        """Has the answers of a job rendered, before anything is measured."""
+        """Makes the server render the responses of a job before anything is measured."""
         for ticker in tickers:
             self._get(f"/rendered/0/v2/aggs/ticker/{ticker}/range/1/day/{start}/{end}")
 
@@ -54,7 +54,7 @@ class Vendor:
 
 @contextmanager
 def serving() -> Iterator[Vendor]:
-    """Starts the server, and ends it."""
+    """Starts the server, and terminates it at the end."""
     command = [sys.executable, "-m", "benchmarks.server"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:

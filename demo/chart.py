@@ -1,4 +1,4 @@
-"""A ticker's candles with volume, splits and dividends: as a picture, and as a page that needs no network."""
+"""A candlestick chart of a ticker with volume, splits and dividends: as a picture, and as a page that works offline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Bar(NamedTuple):
 
 
 class Chart:
-    """The bars come in order of date, on the scale of the last one. Events are written above and below the candles."""
+    """Charts bars in order of date, on the scale of the last one. Events are labelled above or below the candles."""
 
     def __init__(self, ticker: str, rows: Sequence[Sequence[Any]]) -> None:
         self.ticker = ticker
@@ -123,7 +123,7 @@ class Chart:
 
     @staticmethod
     def _write(figure: Figure, bar: Bar, height: float, text: str, place: str) -> None:
-        """An event beside a dot, which tells its day and itself when one moves over it."""
+        """Adds an event as a labelled dot. Hovering over it shows the event and its day."""
         figure.add_scatter(
             x=[bar.date],
             y=[height],

@@ -1,4 +1,4 @@
-"""Syncs the sample market into DuckDB twice, with a split in between, and shows the table and a chart of it."""
+"""Syncs the sample market into DuckDB twice, with a split in between, then shows the table and draws a chart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIG = {
     "adjustment": "splits",
 }
 BEFORE, AFTER = "2026-03-06", "2026-06-30"
-"""The last day of each sync, with a split of CSCO between them. The sample market is the same whenever it is read."""
+"""The last day of each sync. CSCO splits between them. The sample market is the same whenever it is read."""
 
 TABLE = """
     select stock_ticker, count(*), min(date), max(date), arg_max(price, date),
@@ -38,24 +38,24 @@ CANDLES = """
     window later as (order by date rows between 1 following and unbounded following)
     order by date
 """
-"""Prices and volume come adjusted for splits, dividends as they were paid: here they are brought to the same scale."""
+"""Prices and volume are adjusted for splits, dividends are as paid: this query puts both on the same scale."""
 
 
 def main() -> None:
-    print("A sync of the sample market, which is made up: no key, no network, no real prices.\n", flush=True)
+    print("Syncing the sample market. Its prices are made up, so you need no key and no network.\n", flush=True)
     try:
         OUT.mkdir(exist_ok=True)
         for file in (DATABASE, DATABASE.with_suffix(".duckdb.wal"), LOG, PAGE, PICTURE):
             file.unlink(missing_ok=True)
         LOG.touch()
     except OSError as error:
-        sys.exit(f"The demo has to write {shown(Path(error.filename))}, and cannot: {error.strerror}.")
-    with step("PyAirbyte starts"):
+        sys.exit(f"The demo cannot write {shown(Path(error.filename))}: {error.strerror}.")
+    with step("Starting PyAirbyte"):
         from warehouse import sync
-    with step(f"Sync 1 reads until {BEFORE}"):
+    with step(f"Sync 1: reading until {BEFORE}"):
         sync({**CONFIG, "end_date": BEFORE}, str(DATABASE))
     ((first_sync,),) = ask("select max(_airbyte_extracted_at) from stock_prices")
-    with step(f"Sync 2 goes on until {AFTER}"):
+    with step(f"Sync 2: reading until {AFTER}"):
         sync({**CONFIG, "end_date": AFTER}, str(DATABASE))
 
     print(f"\nThe table stock_prices in {shown(DATABASE)}:\n")
@@ -63,31 +63,31 @@ def main() -> None:
     for ticker, bars, first, last, price, again in ask(TABLE, first_sync=first_sync):
         print(f"  {ticker:<6}{bars:>7}   {first}      {last}   {price:>10.2f}   {again:>14}")
     ((ticker, day, factor),) = ask(SPLIT)
-    print(f"\n{ticker} split {factor:.0f} for 1 on {day}, between the syncs: all its older prices were divided,")
-    print("and so sync 2 read them again. Of the others it read the new bars, and the last known one.\n")
+    print(f"\n{ticker} split {factor:.0f} for 1 on {day}, between the two syncs. The split divided its older prices,")
+    print(f"so sync 2 read {ticker} again from the start. For the others it read the new bars and the last one.\n")
 
-    with step(f"A chart of {ticker}"):
+    with step(f"Drawing a chart of {ticker}"):
         from chart import Chart
 
         chart = Chart(ticker, ask(CANDLES, ticker=ticker))
         chart.save_picture(PICTURE)
         chart.save_page(PAGE)
-    print(f"\nOpen {shown(PAGE)} in a browser and move over it, or look at {shown(PICTURE)}.")
+    print(f"\nOpen {shown(PAGE)} in a browser, or look at {shown(PICTURE)}.")
 
 
 @contextmanager
 def step(doing: str) -> Iterator[None]:
-    """Says what goes on and how long it took. What PyAirbyte says meanwhile is kept in a file."""
+    """Prints what is being done and how long it took. PyAirbyte's output meanwhile goes to a file."""
     print(f"{doing + ' ...':<40}", end="", flush=True)
     began = time.monotonic()
     with LOG.open("a") as log:
         try:
             with redirect_stdout(log), redirect_stderr(log):
                 yield
-        except Exception as error:  # noqa: BLE001 whatever it is, the demo ends with it
+        except Exception as error:  # noqa: BLE001 any error ends the demo
             traceback.print_exc(file=log)
             said, _, _ = str(error).partition("\n")
-            sys.exit(f"failed.\n{said}\nAll of it is in {shown(LOG)}.")
+            sys.exit(f"failed.\n{said}\nSee {shown(LOG)} for the details.")
     print(f"{time.monotonic() - began:3.0f} s", flush=True)
 
 
@@ -98,7 +98,7 @@ def ask(sql: str, **values: object) -> list[tuple[Any, ...]]:
 
 
 def shown(file: Path) -> str:
-    """A path as one types it here."""
+    """A path relative to the current folder, if it is inside it."""
     here = Path.cwd()
     return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)
 

@@ -1,12 +1,13 @@
-"""Keeps a table of daily stock prices right in a database, with PyAirbyte. Each run reads what is new since the last.
+"""Keeps daily stock prices in a database up to date, with PyAirbyte. Each run reads what is new since the last one.
 
     python demo/warehouse.py config.json market.duckdb
     python demo/warehouse.py config.json postgresql://loader@localhost:5432/warehouse
     python demo/warehouse.py config.json market.duckdb stock_prices stock_splits dividends
 
-The config is the connector's, and the password of PostgreSQL comes from PGPASSWORD or ~/.pgpass. Each stream is a table
-of its name, in PostgreSQL in the schema `market`, with one row for each primary key; stock_prices is read where none is
-named. PyAirbyte writes a sync whole or not at all: when one ticker of one stream fails, the tables stay as they were.
+The config file is the connector's. The PostgreSQL password comes from PGPASSWORD or ~/.pgpass. Each stream becomes a
+table of the same name, in PostgreSQL in the schema `market`, with one row per primary key. If you name no streams,
+stock_prices is read. PyAirbyte writes a sync completely or not at all: if one ticker of one stream fails, no table
+changes.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 from urllib.parse import urlsplit
 
-os.environ.setdefault("AIRBYTE_OFFLINE_MODE", "1")  # the connector is installed here, no registry has to be asked
-# PyAirbyte's own folder of logs belongs to whoever ran it first on this machine, and fails for everybody else.
+os.environ.setdefault("AIRBYTE_OFFLINE_MODE", "1")  # the connector is installed here, so PyAirbyte need not look it up
+# PyAirbyte's default log folder belongs to the user who ran it first on this machine; for all others it fails.
 os.environ.setdefault("AIRBYTE_LOGGING_ROOT", f"{gettempdir()}/airbyte-{os.getuid()}/logs")
-warnings.simplefilter("ignore", FutureWarning)  # of PyAirbyte's dependencies, about later versions of Python
+warnings.simplefilter("ignore", FutureWarning)  # from PyAirbyte's dependencies, about later versions of Python
 
 import airbyte as ab
 from airbyte.caches import DuckDBCache, PostgresCache
@@ -38,9 +39,9 @@ PRICES = ("stock_prices",)
 
 
 def sync(config: Mapping[str, Any], database: str, streams: Sequence[str] = PRICES) -> int:
-    """Brings the tables up to date, and returns how many records were read for them."""
+    """Brings the tables up to date and returns the number of records read."""
     if not CONNECTOR.exists():
-        raise PyAirbyteError(message=f"source-stock-prices is not installed beside {sys.executable}.")
+        raise PyAirbyteError(message=f"source-stock-prices is not installed in the environment of {sys.executable}.")
     source = ab.get_source("source-stock-prices", local_executable=CONNECTOR, config=dict(config))
     source.select_streams(list(streams))
     with TemporaryDirectory() as batches:
@@ -52,7 +53,7 @@ def sync(config: Mapping[str, Any], database: str, streams: Sequence[str] = PRIC
 
 
 def _cache(database: str, batches: Path) -> CacheBase:
-    """Where PyAirbyte writes: a PostgreSQL server by its address, or else a DuckDB file."""
+    """The database PyAirbyte writes to: PostgreSQL if it is given by its address, otherwise a DuckDB file."""
     if not database.startswith(("postgresql://", "postgres://")):
         return DuckDBCache(db_path=database, cache_dir=batches)
     address = urlsplit(database)
@@ -60,7 +61,7 @@ def _cache(database: str, batches: Path) -> CacheBase:
         host=address.hostname or "localhost",
         port=address.port or 5432,
         username=address.username or "postgres",
-        password=address.password or "",  # none: the driver looks for one where every PostgreSQL program does
+        password=address.password or "",  # if empty, the driver looks in PGPASSWORD and ~/.pgpass
         database=address.path.removeprefix("/") or "postgres",
         schema_name="market",
         cache_dir=batches,
@@ -70,13 +71,13 @@ def _cache(database: str, batches: Path) -> CacheBase:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="the connector's config, a JSON file")
-    parser.add_argument("database", help="a DuckDB file, or the address of a PostgreSQL database")
-    parser.add_argument("streams", nargs="*", default=PRICES, help="stock_prices alone where none is named")
+    parser.add_argument("database", help="a DuckDB file, or the URL of a PostgreSQL database")
+    parser.add_argument("streams", nargs="*", default=PRICES, help="the streams to read (default: stock_prices)")
     asked = parser.parse_args()
     try:
         config = json.loads(asked.config.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        sys.exit(f"Nothing was written. {asked.config} is no JSON file that can be read: {error}")
+        sys.exit(f"Nothing was written. {asked.config} cannot be read as JSON: {error}")
     try:
         records = sync(config, asked.database, asked.streams)
     except PyAirbyteError as error:

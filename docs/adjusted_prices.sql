@@ -1,8 +1,8 @@
--- Raw prices, splits and dividends in; prices comparable across both out. Runs on DuckDB and PostgreSQL.
+-- Adjusts raw prices for splits and dividends, so that they are comparable across both. Runs on DuckDB and PostgreSQL.
 --
--- An event counts from the first session on or after its ex-date: prices before it are divided by the ratio of a split,
--- and lose the share of the last close before it that a dividend pays. An announced event whose session is to come does
--- not count yet. A dividend has to be in the currency of the prices.
+-- An event takes effect in the first session on or after its ex-date. A split divides all earlier prices by its ratio.
+-- A dividend lowers all earlier prices by its share of the last close before it. Announced events whose session has not
+-- happened yet are ignored. Dividends must be in the currency of the prices.
 with sessions as (
     select
         *,

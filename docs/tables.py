@@ -1,6 +1,6 @@
 """Writes the tables in the pages that repeat spec.yaml and the schemas: `make docs`.
 
-Such a table follows a comment with the name of the file it comes from. What it says is changed there.
+Each of these tables follows a comment that names the file it is generated from. To change the table, change that file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Row = tuple[str, ...]
 
 
 def filled(page: str) -> str:
-    """The text of a page, with its tables as they should be."""
+    """The text of a page with its tables generated again."""
     return TABLE.sub(lambda found: found[1] + _table(ROOT / found[2]), page)
 
 

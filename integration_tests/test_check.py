@@ -25,15 +25,15 @@ def test_it_succeeds_with_a_good_key_and_ticker(sandbox: Sandbox, vendor: str) -
 
 
 SENTENCES = {
-    "bad-key": "does not accept the API key. It said (HTTP ",
-    "plan": "plan does not include what was asked for the ticker AAPL. It said (HTTP ",
-    "quota": "plan are used up. It said (HTTP ",
-    "500": "cannot be reached at http",
+    "bad-key": "rejected the API key. The API replied (HTTP ",
+    "plan": "plan does not cover the data requested for the ticker AAPL. The API replied (HTTP ",
+    "quota": "plan is used up. The API replied (HTTP ",
+    "500": "has a problem. The API replied (HTTP 500)",
     "cut": "cannot be reached at http",
-    "html": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
-    "truncated": "gave an answer for the ticker AAPL that is not its API's. It said (HTTP 200)",
-    "empty-body": "gave an answer for the ticker AAPL that is not its API's. It said nothing (HTTP 200)",
-    "redirect": "that is not its API's. It said (HTTP 302): \"a redirect to localhost",
+    "html": "returned an unexpected response for the ticker AAPL. The API replied (HTTP 200)",
+    "truncated": "returned an unexpected response for the ticker AAPL. The API replied (HTTP 200)",
+    "empty-body": "returned an unexpected response for the ticker AAPL. The response was empty (HTTP 200)",
+    "redirect": 'unexpected response for the ticker AAPL. The API replied (HTTP 302): "a redirect to localhost',
 }
 
 
@@ -53,7 +53,7 @@ def test_it_names_a_bad_key_and_where_to_get_a_good_one(sandbox: Sandbox, vendor
     settings = config(sandbox, vendor) | {"provider": sandbox.provider(vendor, "no+such/key=")}
     sandbox.now = FRIDAY_EVENING
     message = check(settings, now=FRIDAY_EVENING).connection["message"]
-    assert "does not accept the API key" in message
+    assert "rejected the API key" in message
     assert PROVIDERS[vendor].key_url in message
 
 
@@ -72,7 +72,7 @@ def test_it_believes_the_reference_that_a_silent_ticker_exists(sandbox: Sandbox)
             sandbox.hide("AAPL", pendulum.date(2026, 11, day))
     output = checked(sandbox, "massive")
     assert output.connection["status"] == "SUCCEEDED"
-    assert "knows AAPL, but has no bar of it since 2026-11-10" in output.log("WARN")
+    assert "knows AAPL but has no bars for it since 2026-11-10" in output.log("WARN")
 
 
 def test_it_does_not_believe_an_empty_list_where_there_is_no_reference(sandbox: Sandbox) -> None:
@@ -81,7 +81,9 @@ def test_it_does_not_believe_an_empty_list_where_there_is_no_reference(sandbox: 
         if pendulum.date(2026, 11, day).weekday() < 5:
             sandbox.hide("AAPL", pendulum.date(2026, 11, day))
     message = checked(sandbox, "iex").connection["message"]
-    assert message == "IEX Cloud compatible service has no bar of AAPL since 2026-11-10. Correct stock_ticker."
+    assert message == (
+        "IEX Cloud compatible service has no bars for AAPL since 2026-11-10. Check the spelling in stock_ticker."
+    )
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -90,14 +92,14 @@ def test_it_takes_throttling_for_a_key_that_works(sandbox: Sandbox, vendor: str,
     sandbox.fail("throttle", times=-1, vendor=vendor)
     output = checked(sandbox, vendor)
     assert output.connection["status"] == "SUCCEEDED"
-    assert "asks to slow down, so the key works" in output.log("WARN")
+    assert "is rate limiting requests, which shows that the key works" in output.log("WARN")
     assert not waits
 
 
 def test_it_says_how_many_tickers_it_tried(sandbox: Sandbox) -> None:
     """Each costs a request: a handful stands for all."""
     output = checked(sandbox, "tiingo", ", ".join(many(40)))
-    assert "Checked 5 of 40 tickers with Tiingo." in output.log("INFO")
+    assert "Checked 5 of 40 configured tickers with Tiingo." in output.log("INFO")
     assert len(sandbox.requests) == 5
 
 

@@ -39,4 +39,4 @@ def test_it_fails_where_the_plan_has_nothing_of_the_window(sandbox: Sandbox) -> 
     output = of_free_plan(sandbox, start_date="2020-01-02", end_date="2020-03-02")
     assert (output.exit_code, output.records) == (1, [])
     assert output.error and output.error["failure_type"] == "config_error"
-    assert "has nothing of it in the window: set later dates" in output.error["message"]
+    assert "has no bar in the requested window: set later dates" in output.error["message"]

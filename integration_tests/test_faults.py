@@ -74,7 +74,7 @@ def test_it_sets_a_ticker_aside_whose_answer_is_garbled(sandbox: Sandbox, vendor
     output = read(settings, now=FRIDAY_EVENING)
     assert output.exit_code == 1
     assert output.error and output.error["failure_type"] == "system_error"
-    assert "gave an answer for the ticker MSFT that is not its API's" in output.error["message"]
+    assert "returned an unexpected response for the ticker MSFT" in output.error["message"]
     assert set(output.state) == {"AAPL", "GOOG"} == {row["stock_ticker"] for row in output.records}
 
     sandbox.reset()

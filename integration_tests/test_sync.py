@@ -162,7 +162,7 @@ def test_it_leaves_a_state_in_the_future_as_it_is(sandbox: Sandbox) -> None:
     future = {"AAPL": {"date": "2099-01-01", "price": 5.0}}
     output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING), state=as_message(future))
     assert (output.exit_code, output.records, output.states) == (0, [], [future])
-    assert "The state of AAPL is in the future" in output.log("WARN")
+    assert "stock_prices: the state of AAPL is in the future" in output.log("WARN")
 
 
 def test_it_does_not_move_the_state_on_an_empty_answer(sandbox: Sandbox) -> None:
@@ -213,7 +213,7 @@ def test_it_fails_late_and_by_name_for_a_bad_ticker(sandbox: Sandbox, vendor: st
     assert {row["stock_ticker"] for row in output.records} == {"AAPL", "MSFT"} == set(output.state)
     if SERVED[vendor].unknown_is_empty:
         assert output.exit_code == 0
-        assert "has no bar of ZZZZ since 2026-11-13" in output.log("WARN")
+        assert "has no bars for ZZZZ since 2026-11-13" in output.log("WARN")
     else:
         assert output.exit_code == 1
         assert output.statuses == ["STARTED", "RUNNING", "INCOMPLETE"]
@@ -227,7 +227,7 @@ def test_it_names_ten_failed_tickers_and_counts_the_rest(sandbox: Sandbox) -> No
     output = read(config(sandbox, "tiingo", tickers + ", AAPL"), now=at(sandbox, FRIDAY_EVENING))
     assert output.error
     assert output.error["message"].startswith("Tiingo does not know the tickers ZZZZ0, ZZZZ1, ZZZZ2, ")
-    assert "ZZZZ9 and 3 more. It said (HTTP 404): " in output.error["message"]
+    assert "ZZZZ9 and 3 more. The API replied (HTTP 404): " in output.error["message"]
     assert set(output.state) == {"AAPL"}
 
 
@@ -348,8 +348,8 @@ def test_it_reads_the_whole_market_by_date_like_each_ticker_alone(sandbox: Sandb
     truth.pop((tickers[3], date(2026, 11, 17)))
     assert table(by_date.records) == {key: trade.close for key, trade in truth.items()}
     assert {seen["date"] for seen in by_date.state.values()} == {"2026-11-20"}
-    assert f"has no bar for 1 sessions of 1 tickers: {tickers[3]} 2026-11-17." in by_date.log("WARN")
-    assert "has no bar of ZZZZ since 2026-11-13" in by_date.log("WARN")
+    assert f"has no bar for 1 session of 1 ticker: {tickers[3]} 2026-11-17." in by_date.log("WARN")
+    assert "has no bars for ZZZZ since 2026-11-13" in by_date.log("WARN")
 
 
 def test_it_reads_a_rewritten_history_of_the_whole_market_again(sandbox: Sandbox) -> None:
@@ -416,8 +416,8 @@ def test_it_says_how_far_it_is(sandbox: Sandbox) -> None:
     settings = config(sandbox, "tiingo", ", ".join(tickers), start_date="2026-11-19", end_date="2026-11-19")
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     said = output.log("INFO")
-    assert "300 queries for 300 of 300 tickers." in said
-    assert "300 of 300 tickers read, 300 records; 300 of 300 queries answered in 300 requests." in said
+    assert "stock_prices: reading 300 tickers in 300 queries." in said
+    assert "stock_prices: 300 of 300 tickers read; 300 records in 300 requests." in said
     assert len(re.findall("tickers read", said)) <= 13
     assert len(said.splitlines()) < 50
     estimates = [trace["estimate"] for trace in output.of_type("TRACE") if trace["type"] == "ESTIMATE"]
@@ -428,8 +428,8 @@ def test_it_says_how_far_it_is(sandbox: Sandbox) -> None:
 def test_it_says_until_when_it_waits(sandbox: Sandbox, waits: list[float]) -> None:
     sandbox.fail("throttle", vendor="massive")
     output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING))
-    assert re.search(r"asks to slow down: waiting until \d\d:\d\d:\d\d UTC\.", output.log("INFO"))
-    assert "answered in 2 requests" in output.log("INFO")
+    assert re.search(r"is rate limiting requests; waiting until \d\d:\d\d:\d\d UTC\.", output.log("INFO"))
+    assert "in 2 requests" in output.log("INFO")
     assert waits
 
 
@@ -466,7 +466,7 @@ def test_it_reads_the_history_of_every_ticker_of_the_market_that_split_again(san
     sandbox.split("KO", date(2026, 11, 20), 2.0)
     sandbox.now = FRIDAY_EVENING
     second = read(settings, now=FRIDAY_EVENING, state=as_message(first.state))
-    assert "KO split after 2026-11-19: read again since 2026-11-02." in second.log("WARN")
+    assert "KO split after 2026-11-19; rereading from 2026-11-02." in second.log("WARN")
     truth = sandbox.truth(sandbox.universe, date(2026, 11, 2), date(2026, 11, 20), "splits")
     whole = table(first.records) | table(second.records)
     assert whole == pytest.approx({key: trade.close for key, trade in truth.items()})
@@ -492,15 +492,18 @@ def test_it_says_who_serves_the_whole_market(sandbox: Sandbox) -> None:
     message = check(config(sandbox, "tiingo", "*"), now=at(sandbox, FRIDAY_EVENING)).connection["message"]
     assert (
         message
-        == "stock_ticker: Tiingo cannot serve '*', the whole market. Allowed with: Massive (formerly Polygon.io)."
+        == "stock_ticker: Tiingo cannot serve '*', the whole market. Supported by: Massive (formerly Polygon.io)."
     )
 
 
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"start_date": "2027-01-04"}, "The start, 2027-01-04, is after 2026-11-20, the last session due."),
-        ({"startDate": "2015-01-01"}, "The config's startDate is not known and has no effect."),
+        (
+            {"start_date": "2027-01-04"},
+            "stock_prices: start_date 2027-01-04 is after 2026-11-20, the last session to read.",
+        ),
+        ({"startDate": "2015-01-01"}, "Unknown config key startDate is ignored."),
     ],
 )
 def test_it_warns_of_a_config_that_reads_less_than_it_seems_to(

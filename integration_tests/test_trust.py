@@ -17,7 +17,7 @@ from integration_tests.front_door import Output, as_message, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.scenario import FRIDAY_EVENING, VENDORS, at, config, last_served, many
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.providers.base import ALL, SPLITS
+from source_stock_prices.providers.terms import ALL, SPLITS
 
 ADJUSTED = [
     (vendor, adjustment)
@@ -59,7 +59,7 @@ def test_it_reads_a_rewritten_history_again(sandbox: Sandbox, vendor: str, adjus
     again = {row["stock_ticker"] for row in after.records if row["date"] == first.isoformat()}
     assert again == {"AAPL"}, "exactly the ticker that split is read again"
     assert f"{PROVIDERS[vendor].title} rewrote the history of AAPL: " in after.log("WARN")
-    assert f"read again since {start or first}" in after.log("WARN")
+    assert f"Rereading from {start or first}" in after.log("WARN")
     quiet = read(settings, now=at(sandbox, AFTER.add(days=3)), state=as_message(after.state))
     assert "rewrote" not in quiet.log("WARN")
 
@@ -130,14 +130,14 @@ def test_it_warns_of_a_last_bar_that_is_gone(sandbox: Sandbox) -> None:
     )
     assert after.exit_code == 0
     assert [row["date"] for row in after.records] == ["2026-11-19", "2026-11-20"]
-    assert "no longer serves the last bar read of AAPL (2026-11-18)" in after.log("WARN")
+    assert "no longer serves the last bar read for AAPL (2026-11-18)" in after.log("WARN")
 
 
 def test_it_warns_of_a_ticker_that_seems_reused(sandbox: Sandbox) -> None:
     """A raw price that is suddenly another's belongs to another company."""
     state = as_message({"AAPL": {"date": "2026-11-18", "price": 7.5}})
     output = read(config(sandbox, "massive"), now=at(sandbox, AFTER), state=state)
-    assert "The raw price of AAPL on 2026-11-18 was 7.5 and is " in output.log("WARN")
+    assert "AAPL on 2026-11-18: raw price was 7.5, now " in output.log("WARN")
 
 
 def test_it_tells_of_sessions_without_a_bar(sandbox: Sandbox) -> None:
@@ -239,6 +239,7 @@ def test_it_answers_whatever_is_in_a_config_file_with_a_sentence(sandbox: Sandbo
     assert (
         "Allowed: " in output.error["message"]
         or "missing" in output.error["message"]
+        or "must be" in output.error["message"]
         or "not" in output.error["message"]
     )
     assert "Traceback" not in output.error["message"]

@@ -1,4 +1,4 @@
-"""Which bars of an answer can be true. Pure."""
+"""Which bars of a response can be true. Pure."""
 
 from __future__ import annotations
 
@@ -7,61 +7,105 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
-from source_stock_prices.providers.base import Bar, Query
+from source_stock_prices.providers.terms import Bar, Query
 
-TOO_MUCH = 2.0**63
-"""No price, volume or count is as large, and no JSON integer beyond it can be written."""
+NUMBER_LIMIT = 2.0**63
+"""No price, volume or count is this large, and not every JSON reader takes a larger integer."""
 
-ROUNDING = 0.001
-"""How far, of itself, an open or close may lie outside low and high: vendors round adjusted prices one by one."""
+ROUNDING_TOLERANCE = 0.001
+"""The share by which an open or close may lie outside low and high: vendors round adjusted prices one by one."""
+
+ZERO_MEANS_MISSING = ("open", "high", "low", "vwap")
 
 
 def clean(bars: Iterable[Bar], query: Query, drop: Callable[[str], None]) -> dict[str, list[Bar]]:
-    """The bars that can be true, by ticker, one a session, ascending; each other one is dropped.
+    """The bars that can be true: by ticker, one per session, ascending.
 
-    The same bar twice is one bar: pages overlap.
+    Calls `drop` with the reason for every other bar. An identical duplicate is no reason: pages overlap.
     """
     kept: defaultdict[str, dict[date, Bar]] = defaultdict(dict)
     start, end = query.start, query.end
     for bar in bars:
         if not start <= bar.date <= end:
-            drop("outside the window asked for")
-        elif bar.close is None:
-            drop("without a close")
-        elif not is_possible(bar) and not is_possible(bar := without_zeros(bar)):
-            drop("with prices or a volume that cannot be")
-        elif kept[bar.ticker].setdefault(bar.date, bar) != bar:
-            drop("for a session already read, with other numbers")
-    return {ticker: [days[day] for day in sorted(days)] for ticker, days in sorted(kept.items())}
+            drop("outside the requested window")
+            continue
+        if bar.close is None:
+            drop("no closing price")
+            continue
+        if not is_possible(bar):
+            bar = without_zeros(bar)
+            if not is_possible(bar):
+                drop("impossible prices or volume")
+                continue
+        first = kept[bar.ticker].setdefault(bar.date, bar)
+        if first != bar:
+            drop("a conflicting duplicate")
+    return {ticker: _ascending(kept[ticker]) for ticker in sorted(kept)}
+
+
+def _ascending(days: dict[date, Bar]) -> list[Bar]:
+    return [days[day] for day in sorted(days)]
 
 
 def without_zeros(bar: Bar) -> Bar:
-    """The bar with None for an open, high, low or vwap of zero, which is how vendors write that they have none."""
-    zeros: dict[str, Any] = {name: None for name in ("open", "high", "low", "vwap") if getattr(bar, name) == 0}
-    return bar._replace(**zeros)
+    """The bar with None in place of a zero open, high, low or vwap: vendors write zero for a price they lack."""
+    missing: dict[str, Any] = {}
+    for name in ZERO_MEANS_MISSING:
+        if getattr(bar, name) == 0:
+            missing[name] = None
+    return bar._replace(**missing)
 
 
 def is_possible(bar: Bar) -> bool:
-    """Whether the numbers of a bar agree: prices above zero, open and close between low and high but for rounding."""
-    _, _, close, opened, high, low, volume, vwap, count, adjusted, dividend, split = bar
-    if (
-        not 0 <= (adjusted or 0) < TOO_MUCH
-        or not 0 <= (count or 0) < TOO_MUCH
-        or not 0 <= (dividend or 0) < TOO_MUCH
-        or not 0 <= (split or 0) < TOO_MUCH
-        or (vwap is not None and not 0 < vwap < TOO_MUCH)
-    ):
+    """Whether a bar's numbers agree: prices above zero, open and close between low and high except for rounding."""
+    # Unpacked, spelled out and not looped over: this runs for every bar.
+    (
+        _,
+        _,
+        close,
+        opened,
+        high,
+        low,
+        volume,
+        vwap,
+        trade_count,
+        adjusted_close,
+        dividend,
+        split_factor,
+    ) = bar
+    if not 0 <= (adjusted_close or 0) < NUMBER_LIMIT:
         return False
-    try:  # nearly every bar has all five, in order
-        if 0 < low <= opened <= high < TOO_MUCH and low <= close <= high and 0 <= volume < TOO_MUCH:  # type: ignore[operator]
+    if not 0 <= (trade_count or 0) < NUMBER_LIMIT:
+        return False
+    if not 0 <= (dividend or 0) < NUMBER_LIMIT:
+        return False
+    if not 0 <= (split_factor or 0) < NUMBER_LIMIT:
+        return False
+    if vwap is not None and not 0 < vwap < NUMBER_LIMIT:
+        return False
+    try:  # nearly every bar has all five numbers, in order
+        is_in_order = 0 < low <= opened <= high < NUMBER_LIMIT and low <= close <= high  # type: ignore[operator]
+        if is_in_order and 0 <= volume < NUMBER_LIMIT:  # type: ignore[operator]
             return True
     except TypeError:
         pass
-    if not all(0 <= number < TOO_MUCH for number in (opened, close, low, high, volume) if number is not None):
+    return _agree_within_rounding(close, opened, high, low, volume)
+
+
+def _agree_within_rounding(
+    close: float | None,
+    opened: float | None,
+    high: float | None,
+    low: float | None,
+    volume: float | None,
+) -> bool:
+    for number in (close, opened, high, low, volume):
+        if number is not None and not 0 <= number < NUMBER_LIMIT:
+            return False
+    prices = [price for price in (opened, close) if price is not None]
+    lowest, highest = min(prices), max(prices)
+    if lowest <= 0:
         return False
-    ends = [price for price in (opened, close) if price is not None]
-    return (
-        min(ends) > 0
-        and (low is None or 0 < low * (1 - ROUNDING) <= min(ends))
-        and (high is None or max(ends) <= high * (1 + ROUNDING))
-    )
+    if low is not None and not 0 < low * (1 - ROUNDING_TOLERANCE) <= lowest:
+        return False
+    return high is None or highest <= high * (1 + ROUNDING_TOLERANCE)

@@ -1,56 +1,90 @@
-"""Whether a sync would work, found out on the road a sync takes."""
+"""Whether a sync would work, tested through the same code path as a sync."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from logging import Logger
 
+from source_stock_prices import sessions
 from source_stock_prices.errors import ProviderError, names
-from source_stock_prices.providers.base import Kind, trim
+from source_stock_prices.providers.answer import Answer, trim
+from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
 from source_stock_prices.report import Report
-from source_stock_prices.stream import StockPrices
+from source_stock_prices.stream import StockPrices, readable
 
-WINDOW = timedelta(days=10)
+LOOKBACK = timedelta(days=10)
 """Long enough to hold a session of every listed ticker, whatever the holidays."""
 
-MOST = 5
-"""Tickers that are tried. Each costs a request, and some free plans have five a minute."""
+MAX_TICKERS_CHECKED = 5
+"""Each costs a request, and some free plans allow five a minute."""
 
 
 def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
-    """Whether the provider serves the first tickers, and if not, a sentence for the user.
-
-    An empty list is not believed: the provider's ticker reference is asked, where it has one. Throttling proves that
-    the key works.
-    """
-    provider, tickers = stream.provider, stream.tickers[:MOST]
-    unknown: list[str] = []
-    empty: list[str] = []
-    served = 0
+    """Whether the provider serves the first tickers; if not, also a sentence for the user."""
+    provider = stream.provider
+    tickers = stream.config.tickers[:MAX_TICKERS_CHECKED]
+    since = stream.end - LOOKBACK
+    failed = Report(provider)
+    without_bars: list[str] = []
     for ticker in tickers:
         try:
-            if stream.ask(stream.last_days(ticker, stream.end - WINDOW), Report(provider)):
-                served += 1
-            elif stream.knows(ticker):
-                served += 1
-                logger.warning(f"{provider.title} knows {ticker}, but has no bar of it since {stream.end - WINDOW}.")
-            else:
-                empty.append(ticker)
+            if not _is_served(stream, ticker, since, logger):
+                without_bars.append(ticker)
         except ProviderError as error:
             if error.problem.kind is Kind.THROTTLED:
-                said = trim(error.problem.said)
-                logger.warning(f"{provider.title} asks to slow down, so the key works. It said: {said}")
-                served += 1
+                logger.warning(
+                    f"{provider.title} is rate limiting requests, which shows that the key works."
+                    f" The API replied: {trim(error.problem.said)}"
+                )
                 break
             if not error.reaction.of_ticker:
                 return False, error.explain(provider, [ticker])
-            unknown.append(error.explain(provider, [ticker]))
-    logger.info(f"Checked {len(tickers)} of {len(stream.tickers)} tickers with {provider.title}.")
-    if unknown:
-        return False, " ".join(unknown)
-    if not served:
-        since = stream.end - WINDOW
-        return False, f"{provider.title} has no bar of {names(empty)} since {since}. Correct stock_ticker."
-    if empty:
-        logger.warning(f"{provider.title} has no bar of {names(empty)} since {stream.end - WINDOW}.")
+            failed.set_aside(ticker, error)
+    logger.info(f"Checked {len(tickers)} of {len(stream.config.tickers)} configured tickers with {provider.title}.")
+    failure = failed.failure()
+    if failure:
+        return False, failure.message
+    sentence = f"{provider.title} has no bars for {names(without_bars)} since {since}."
+    if len(without_bars) == len(tickers):
+        return False, f"{sentence} Check the spelling in stock_ticker."
+    if without_bars:
+        logger.warning(sentence)
     return True, None
+
+
+def _is_served(stream: StockPrices, ticker: str, since: date, logger: Logger) -> bool:
+    """Whether the provider has bars of a ticker or, failing that, lists it in its ticker reference.
+
+    Raises ProviderError.
+    """
+    query = _last_days(stream, ticker, since)
+    if stream.ask(query, Report(stream.provider)):
+        return True
+    if _knows(stream, ticker):
+        logger.warning(f"{stream.provider.title} knows {ticker} but has no bars for it since {since}.")
+        return True
+    return False
+
+
+def _last_days(stream: StockPrices, ticker: str, start: date) -> Query:
+    """The query that shows whether a ticker is served: its bars from a day on, or the whole market of the last day."""
+    query = Query((ticker,), start, stream.end, stream.config.adjustment, stream.today)
+    if ticker != ANY:
+        return query
+    last = sessions.latest(stream.end)
+    return query._replace(start=last, end=last)
+
+
+def _knows(stream: StockPrices, ticker: str) -> bool:
+    """Whether the provider's ticker reference has a ticker: False where there is no reference to ask.
+
+    Raises ProviderError, also for an unknown ticker.
+    """
+    request = stream.provider.reference_request(ticker)
+    if request is None:
+        return False
+    answer = Answer.of(stream.send(request))
+    with readable(answer):
+        if stream.provider.is_listed(answer):
+            return True
+    raise ProviderError(Problem(Kind.UNKNOWN_TICKER, trim(answer.text)), answer.status)

@@ -1,4 +1,4 @@
-"""The config, typed and checked. Every wrong value gets one sentence: the key, the value, what is allowed."""
+"""The config, typed and checked. Every wrong value gets one sentence: the key, the value, and what is allowed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,38 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.providers import ALIASES, DEFAULT, PROVIDERS
-from source_stock_prices.providers.base import ALL, ANY, RAW, SPLITS, Provider
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
 
 TICKER = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9^$][A-Za-z0-9.^$&=:/_+~-]{0,31}")
-"""Every character that a ticker has on some exchange or in some vendor's spelling of it."""
+"""Every character that occurs in a ticker on some exchange, or in some vendor's spelling of it."""
+
+HTTP_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+
+ADJUSTMENTS = (RAW, SPLITS, ALL)
+
+MAX_REQUESTS_PER_MINUTE = 60_000
+
+MAX_WORKERS = 32
 
 
 class ConfigError(AirbyteTracedException):
-    """A value in the config that the user has to correct."""
+    """A value in the config that the user has to correct. The sentence names the key and never quotes a secret."""
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(message=sentence, internal_message=sentence, failure_type=FailureType.config_error)
+        super().__init__(
+            message=sentence,
+            internal_message=sentence,
+            failure_type=FailureType.config_error,
+        )
 
 
 @dataclass(frozen=True)
 class Config:
-    """What to sync, from whom, how. Dates are inclusive; None stands for the default that needs a clock."""
+    """What to sync, from which provider, and how.
+
+    Both dates are inclusive. None means the default, where that depends on the clock or the plan.
+    """
 
     provider: Provider
     tickers: tuple[str, ...]
@@ -41,7 +57,7 @@ class Config:
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
-        """Reads a config as a user writes it; raises ConfigError."""
+        """The config from JSON as a user writes it. Raises ConfigError for the first value that is wrong."""
         raw = canonical(raw)
         config = cls(
             provider=_provider(raw.get("provider")),
@@ -50,52 +66,78 @@ class Config:
             end_date=_day(raw, "end_date"),
             adjustment=_adjustment(raw.get("adjustment", RAW)),
             include_unfinished_session=_flag(raw, "include_unfinished_session"),
-            requests_per_minute=_count(raw, "requests_per_minute", 60_000),
-            num_workers=_count(raw, "num_workers", 32) or cls.num_workers,
+            requests_per_minute=_whole_number(raw, "requests_per_minute", MAX_REQUESTS_PER_MINUTE),
+            num_workers=_whole_number(raw, "num_workers", MAX_WORKERS) or cls.num_workers,
         )
-        if config.start_date and config.end_date and config.start_date > config.end_date:
-            raise ConfigError(f"start_date: {config.start_date} is after end_date {config.end_date}.")
-        if config.tickers == (ANY,) and not config.provider.whole_market_by_date:
-            able = ", ".join(provider.title for provider in PROVIDERS.values() if provider.whole_market_by_date)
-            title = config.provider.title
-            raise ConfigError(f"stock_ticker: {title} cannot serve '*', the whole market. Allowed with: {able}.")
-        if config.adjustment not in config.provider.adjustments:
-            allowed = ", ".join(config.provider.adjustments)
-            title = config.provider.title
-            raise ConfigError(f"adjustment: {title} cannot serve {config.adjustment!r}. Allowed: {allowed}.")
+        _check_dates(config.start_date, config.end_date)
+        _check_whole_market(config.tickers, config.provider)
+        _check_adjustment(config.adjustment, config.provider)
         return config
 
     @property
     def secrets(self) -> list[str]:
         """The provider's credentials."""
-        return [getattr(self.provider, field.name) for field in fields(self.provider) if not field.repr]
+        secrets = []
+        for field in fields(self.provider):
+            if not field.repr:
+                secrets.append(getattr(self.provider, field.name))
+        return secrets
 
 
 def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A config in the form the spec describes: a provider block under its present name, with its key inside.
+    """A config in the form of the spec: a provider block under the provider's present name, with its key inside.
 
-    The tutorial's `{"api_key": ..., "stock_ticker": ...}` names no provider. Values are not judged here.
+    A config without a provider, such as the tutorial's `{"api_key": ..., "stock_ticker": ...}`, gets the default one.
+    Values are not checked here.
     """
-    config = {key: value for key, value in raw.items() if value is not None}
-    provider = config.get("provider", {"name": DEFAULT.name})
-    if isinstance(provider, Mapping):
-        provider = {key: value for key, value in provider.items() if value not in (None, "")}
-        name = provider.get("name")
-        known = PROVIDERS.get(ALIASES.get(name, name)) if isinstance(name, str) else None
-        if known:
-            provider["name"] = known.name
-            if config.get("api_key") and "api_key" in _settings(known):
-                provider.setdefault("api_key", config["api_key"])
-    return {**config, "provider": provider}
+    config = {}
+    for key, value in raw.items():
+        if value is not None:
+            config[key] = value
+    block = config.get("provider", {"name": DEFAULT.name})
+    if isinstance(block, Mapping):
+        block = _canonical_block(block, config.get("api_key"))
+    config["provider"] = block
+    return config
+
+
+def _canonical_block(block: Mapping[str, Any], key_beside: Any) -> dict[str, Any]:
+    """A provider block without empty settings; `key_beside` is the key at the top level of the config, if any."""
+    given = {}
+    for key, value in block.items():
+        if value not in (None, ""):
+            given[key] = value
+    name = given.get("name")
+    if not isinstance(name, str):
+        return given
+    present_name = ALIASES.get(name, name)
+    if present_name not in PROVIDERS:
+        return given
+    given["name"] = present_name
+    if key_beside and "api_key" in _settings(PROVIDERS[present_name]):
+        given.setdefault("api_key", key_beside)
+    return given
 
 
 def unknown_keys(raw: Mapping[str, Any]) -> list[str]:
-    """The keys of a config that name no setting, and so have no effect. Those with an underscore are the CDK's."""
+    """The keys of a valid config that are no setting and so have no effect: `startDate`, `provider.exchange`.
+
+    Keys that begin with an underscore belong to the CDK.
+    """
     config = canonical(raw)
-    known = {field.name for field in fields(Config)} - {"tickers"} | {"stock_ticker", "api_key"}
+    known = {field.name for field in fields(Config)}
+    known -= {"tickers"}
+    known |= {"stock_ticker", "api_key"}
+    unknown = []
+    for key in config:
+        if key not in known and not key.startswith("_"):
+            unknown.append(key)
     block = config["provider"]
-    unknown = [key for key in config if key not in known and not key.startswith("_")]
-    return unknown + [f"provider.{key}" for key in block if key not in {"name", *_settings(PROVIDERS[block["name"]])}]
+    settings = _settings(PROVIDERS[block["name"]])
+    for key in block:
+        if key != "name" and key not in settings:
+            unknown.append(f"provider.{key}")
+    return unknown
 
 
 def _settings(provider: type[Provider]) -> dict[str, bool]:
@@ -105,65 +147,88 @@ def _settings(provider: type[Provider]) -> dict[str, bool]:
 
 def _provider(block: Any) -> Provider:
     if not isinstance(block, Mapping):
-        raise ConfigError('provider: not an object. Allowed: {"name": ...} and the settings of that provider.')
+        raise ConfigError('provider must be an object, such as {"name": "sample"}.')
     name = block.get("name")
+    allowed = f"Allowed: {', '.join(PROVIDERS)}."
+    if name is None:
+        raise ConfigError(f"provider.name is missing. {allowed}")
     if not isinstance(name, str) or name not in PROVIDERS:
-        raise ConfigError(f"provider.name: {name!r} is not a known provider. Allowed: {', '.join(PROVIDERS)}.")
+        raise ConfigError(f"provider.name: {name!r} is not a known provider. {allowed}")
     provider = PROVIDERS[name]
-    given = {field.name: _setting(field, block[field.name]) for field in fields(provider) if field.name in block}
-    for key, required in _settings(provider).items():
-        if required and not given.get(key):
+    given = {}
+    for field in fields(provider):
+        if field.name in block:
+            given[field.name] = _setting(field, block[field.name])
+    for key, is_required in _settings(provider).items():
+        if is_required and not given.get(key):
             raise ConfigError(_missing(provider, key))
     if "base_url" in given:
-        given["base_url"] = _url(given["base_url"])
+        given["base_url"] = _address(given["base_url"])
     return provider(**given)
 
 
 def _missing(provider: type[Provider], key: str) -> str:
-    sentence = f"provider.{key} is missing: {provider.title} needs it."
+    sentence = f"provider.{key} is missing: {provider.title} requires it."
     if key == "base_url":
         return f"{sentence} Set it to the address of the service, such as https://example.com/stable."
-    where = f" Get one at {provider.key_url}." if provider.key_url else ""
-    tutorial = " or at the top level" if key == "api_key" else ""
-    keyless = ' Without a key, try {"name": "sample"} as the provider.'
-    return f"{sentence} Put it in the provider block{tutorial}.{where}{keyless}"
+    place = "in the provider block"
+    if key == "api_key":
+        place += " or at the top level of the config"
+    advice = f"Put it {place}."
+    if provider.key_url:
+        advice += f" Get one at {provider.key_url}."
+    return f'{sentence} {advice} To try the connector without a key, use {{"name": "sample"}} as the provider.'
 
 
 def _setting(field: Field[Any], value: Any) -> str:
-    """A setting as one line of printable ASCII, which is all that a header or a URL can carry."""
-    key, allowed = f"provider.{field.name}", field.metadata.get("allowed")
-    text = value.strip() if isinstance(value, str) else None
-    if text is None or not text.isascii() or not text.isprintable():
-        raise ConfigError(f"{key}: the value is not a line of printable ASCII characters.")
+    """A setting of a provider as a single line of printable ASCII, which is all that a header or a URL can carry."""
+    key = f"provider.{field.name}"
+    if not isinstance(value, str):
+        raise ConfigError(f"{key} must be a string.")
+    text = value.strip()
+    if not text.isascii() or not text.isprintable():
+        raise ConfigError(f"{key} must be a single line of printable ASCII.")
+    allowed = field.metadata.get("allowed")
     if allowed and text not in allowed:
-        raise ConfigError(f"{key}: {text!r} is unknown. Allowed: {', '.join(allowed)}.")
+        raise ConfigError(f"{key} must be {_one_of(allowed)}, not {text!r}.")
     return text
 
 
-def _url(value: str) -> str:
+def _address(value: str) -> str:
+    if _is_address(value):
+        return value.rstrip("/")
+    # Neither a password before the host nor a key in the query may be shown.
+    without_user = re.sub(r"//[^/]*@", "//****@", value)
+    shown = without_user.partition("?")[0]
+    raise ConfigError(f"provider.base_url must be an address such as https://example.com/path, not {shown!r}.")
+
+
+def _is_address(value: str) -> bool:
+    if not HTTP_ADDRESS.fullmatch(value):
+        return False
     try:
-        valid = re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", value) and urlsplit(value).port != 0
+        return urlsplit(value).port != 0
     except ValueError:
-        valid = False
-    if not valid:
-        shown = re.sub(r"//[^/]*@", "//****@", value).partition("?")[0]  # what is hidden may be a password or a key
-        raise ConfigError(f"provider.base_url: {shown!r} is not an address such as https://example.com/path.")
-    return value.rstrip("/")
+        return False
 
 
 def _tickers(value: Any) -> tuple[str, ...]:
+    if value is None:
+        raise ConfigError("stock_ticker is missing. Set it to one or more tickers, separated by commas.")
     if not isinstance(value, str):
-        raise ConfigError(f"stock_ticker: {value!r} is not a text. Allowed: tickers separated by commas.")
-    tickers = tuple(dict.fromkeys(ticker for part in value.split(",") if (ticker := part.strip())))
+        raise ConfigError(f"stock_ticker must be a string of tickers separated by commas, not {value!r}.")
+    parts = [part.strip() for part in value.split(",")]
+    unique = dict.fromkeys(filter(None, parts))
+    tickers = tuple(unique)
     if not tickers:
-        raise ConfigError(f"stock_ticker: {value!r} names no ticker. Allowed: tickers separated by commas.")
+        raise ConfigError(f"stock_ticker: {value!r} contains no ticker. List one or more, separated by commas.")
     if tickers == (ANY,):
         return tickers
     for ticker in tickers:
         if not TICKER.fullmatch(ticker):
             raise ConfigError(
-                f"stock_ticker: {ticker!r} has a character or a length no exchange uses. Allowed: tickers separated"
-                " by commas, of letters, digits and .^$&=:/_+~-"
+                f"stock_ticker: {ticker!r} is not a valid ticker. Separate tickers by commas; each has up to 32"
+                " letters, digits or characters of .^$&=:/_+~-"
             )
     return tickers
 
@@ -177,24 +242,58 @@ def _day(raw: Mapping[str, Any], key: str) -> date | None:
             return date.fromisoformat(value)
     except (TypeError, ValueError):
         pass
-    raise ConfigError(f"{key}: {value!r} is not a date that exists. Allowed: YYYY-MM-DD.")
+    raise ConfigError(f"{key}: {value!r} is not a date in the form YYYY-MM-DD.")
 
 
 def _adjustment(value: Any) -> str:
-    if value not in (RAW, SPLITS, ALL):
-        raise ConfigError(f"adjustment: {value!r} is unknown. Allowed: {RAW}, {SPLITS}, {ALL}.")
+    if value not in ADJUSTMENTS:
+        raise ConfigError(f"adjustment must be {_one_of(ADJUSTMENTS)}, not {value!r}.")
     return str(value)
 
 
 def _flag(raw: Mapping[str, Any], key: str) -> bool:
     value = raw.get(key, False)
     if not isinstance(value, bool):
-        raise ConfigError(f"{key}: {value!r} is neither true nor false.")
+        raise ConfigError(f"{key} must be true or false, not {value!r}.")
     return value
 
 
-def _count(raw: Mapping[str, Any], key: str, most: int) -> int | None:
+def _whole_number(raw: Mapping[str, Any], key: str, largest: int) -> int | None:
     value = raw.get(key)
-    if value is not None and (type(value) is not int or not 1 <= value <= most):
-        raise ConfigError(f"{key}: {value!r} is out of range. Allowed: whole numbers from 1 to {most}.")
+    if value is None:
+        return None
+    # Not isinstance: True is an int, too.
+    if type(value) is not int or not 1 <= value <= largest:
+        raise ConfigError(f"{key} must be a whole number from 1 to {largest}, not {value!r}.")
     return value
+
+
+def _check_dates(start: date | None, end: date | None) -> None:
+    if start and end and start > end:
+        raise ConfigError(f"start_date {start} is after end_date {end}.")
+
+
+def _check_whole_market(tickers: tuple[str, ...], provider: Provider) -> None:
+    if tickers != (ANY,) or provider.whole_market_by_date:
+        return
+    titles = []
+    for each in PROVIDERS.values():
+        if each.whole_market_by_date:
+            titles.append(each.title)
+    raise ConfigError(
+        f"stock_ticker: {provider.title} cannot serve '*', the whole market. Supported by: {', '.join(titles)}."
+    )
+
+
+def _check_adjustment(adjustment: str, provider: Provider) -> None:
+    if adjustment not in provider.adjustments:
+        allowed = ", ".join(provider.adjustments)
+        raise ConfigError(f"adjustment: {provider.title} cannot serve {adjustment!r}. Allowed: {allowed}.")
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    """`raw, splits or all`."""
+    *others, last = words
+    if not others:
+        return last
+    return f"{', '.join(others)} or {last}"

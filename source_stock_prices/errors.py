@@ -1,40 +1,23 @@
-"""What Airbyte does about a provider's problem, and the sentence a person reads. One table for every vendor."""
+"""How the connector reacts to a provider's problem, and the sentence a person reads. One table for all vendors."""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
-from logging import getLogger
-from threading import Lock, RLock
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import requests
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.streams.http.error_handlers import (
-    BackoffStrategy,
-    ErrorHandler,
-    ErrorResolution,
-    ResponseAction,
-)
+from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import exceptions
 
-from source_stock_prices.providers.base import Kind, Problem, Provider, trim
-
-logger = getLogger("airbyte")
-
-TRIES = 6
-"""How often one request is sent before its problem is final."""
-
-LONGEST_WAIT = 3600
-"""Seconds a sync waits for a vendor. A longer wait ends it: the next sync goes on from its state."""
+from source_stock_prices.providers.answer import trim
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import Kind, Problem
 
 
 class Reaction(NamedTuple):
-    """What follows from a kind of problem. `of_ticker`: the other tickers go on."""
+    """What follows from a kind of problem. `of_ticker`: it concerns one ticker, and the others are still read."""
 
     action: ResponseAction
     failure: FailureType
@@ -46,17 +29,17 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.BAD_ADDRESS: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "{title} cannot be asked at {base_url}.{said} Correct base_url.",
+        "{base_url} is not a valid address for {title}.{said} Correct base_url.",
     ),
     Kind.BAD_CREDENTIALS: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "{title} does not accept the API key.{said} Check the key{key_url}.",
+        "{title} rejected the API key.{said} Check the key{key_url}.",
     ),
     Kind.NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "The {title} plan does not include what was asked for the {tickers}.{said} Ask for less or take a larger plan.",
+        "Your {title} plan does not cover the data requested for the {tickers}.{said} Request less, or upgrade.",
     ),
     Kind.UNKNOWN_TICKER: Reaction(
         ResponseAction.FAIL,
@@ -67,35 +50,35 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.TICKER_NOT_ENTITLED: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "The {title} plan does not include the {tickers}.{said} Remove it from stock_ticker or take a larger plan.",
+        "Your {title} plan does not cover the {tickers}.{said} Remove {them} from stock_ticker, or upgrade.",
         of_ticker=True,
     ),
     Kind.NOT_YET: Reaction(
         ResponseAction.FAIL,
         FailureType.transient_error,
-        "{title} does not serve the last session of the {tickers} yet.{said} Sync again later.",
+        "{title} has not published the latest session of the {tickers} yet.{said} Sync again later.",
     ),
     Kind.THROTTLED: Reaction(
         ResponseAction.RATE_LIMITED,
         FailureType.transient_error,
-        "{title} still asks to slow down.{said} Set requests_per_minute{pace} or sync again later.",
+        "{title} is still rate limiting requests.{said} Set requests_per_minute{pace}, or sync again later.",
     ),
     Kind.QUOTA_SPENT: Reaction(
         ResponseAction.FAIL,
         FailureType.transient_error,
-        "The requests of the {title} plan are used up.{said} What was read so far is kept, and the next sync goes on"
-        " from there.",
+        "The request quota of your {title} plan is used up.{said} Records read so far are kept; the next sync resumes"
+        " there.",
     ),
     Kind.UNAVAILABLE: Reaction(
         ResponseAction.RETRY,
         FailureType.transient_error,
-        "{title} cannot be reached at {base_url}.{said} Check the network, or sync again later.",
+        "{title} {outage}.{said} {remedy}",
     ),
     Kind.UNREADABLE: Reaction(
         ResponseAction.FAIL,
         FailureType.system_error,
-        "{title} gave an answer for the {tickers} that is not its API's.{said} Check base_url; if it is right, report"
-        " this.",
+        "{title} returned an unexpected response for the {tickers}.{said} Check base_url; if it is correct, report this"
+        " as a bug.",
         of_ticker=True,
     ),
 }
@@ -120,17 +103,17 @@ EXCEPTIONS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
 
 
 NAMED = 10
-"""Tickers named in one sentence; the rest are counted."""
+"""Names listed in one sentence; the rest are counted."""
 
 
 def names(things: Sequence[str]) -> str:
-    """The first of a list, and how many more."""
+    """The first names of a list, and how many more there are: `AAPL, MSFT and 3 more`."""
     named = ", ".join(things[:NAMED])
     return named if len(things) <= NAMED else f"{named} and {len(things) - NAMED} more"
 
 
 class ProviderError(Exception):
-    """A problem that no further try will solve, with the HTTP status of the answer it came in, if any."""
+    """A problem that retrying does not solve. `status` is the HTTP status of the response, None if there was none."""
 
     def __init__(self, problem: Problem, status: int | None = None) -> None:
         super().__init__(f"{problem.kind.value}: {problem.said}")
@@ -141,97 +124,30 @@ class ProviderError(Exception):
         return REACTIONS[self.problem.kind]
 
     def explain(self, provider: Provider, tickers: Sequence[str]) -> str:
-        """What happened, what the provider said, what to do."""
+        """What happened, what the API replied, and what to do, in sentences without a secret."""
         kind, said, _, fix, _ = self.problem
         said = trim(filter_secrets(said))  # in this order: half a key would not be known for one
         http = "" if self.status is None else f" (HTTP {self.status})"
+        source = "Details" if self.status is None else "The API replied"
+        stop = "" if said.endswith((".", "!", "?")) else "."
         pace = provider.free_requests_per_minute
         sentence = REACTIONS[kind].sentence.format(
             title=provider.title,
             base_url=provider.base_url,
             tickers=f"ticker{'s' * (len(tickers) > 1)} {names(tickers)}",
-            said=f' It said{http}: "{said}".' if said else f" It said nothing{http}.",
-            key_url=f", to be had at {provider.key_url}" if provider.key_url else "",
+            them="them" if len(tickers) > 1 else "it",
+            said=f' {source}{http}: "{said}"{stop}' if said else f" The response was empty{http}.",
+            outage="has a problem" if self.status else f"cannot be reached at {provider.base_url}",
+            remedy="Sync again later." if self.status else "Check the network, or sync again later.",
+            key_url=f"; get one at {provider.key_url}" if provider.key_url else "",
             pace=f" (the free plan allows {pace})" if pace else "",
         )
         return f"{sentence} {fix}".strip()
 
 
 def problem_of(exception: Exception) -> Problem:
-    """The problem of a request that got no answer. Its words never hold the URL, whose query may hold the key."""
+    """The problem of a request without a response. Never quotes the URL, whose query may hold the key."""
     kind = next(kind for kind, types in EXCEPTIONS if isinstance(exception, types))
     cause = exception.args[0] if exception.args else exception
     words = re.sub(r"^<[^>]*>: ", "", str(getattr(cause, "reason", cause)))
     return Problem(kind, trim(f"{type(exception).__name__}: {words.split('?')[0]}"))
-
-
-class ProviderErrors(ErrorHandler, BackoffStrategy):
-    """Judges every answer of a provider for the CDK's HTTP client, which then goes on, waits and tries again, or stops.
-
-    It raises ProviderError where the CDK would fail with a sentence of its own: the stream must know one ticker's
-    failure from the sync's. With `patient=False` it never waits for a vendor that throttles.
-    """
-
-    def __init__(self, provider: Provider, *, patient: bool) -> None:
-        self._provider = provider
-        self._tries = TRIES if patient else 2
-        self._patient = patient
-        self._turn, self._count = RLock(), Lock()
-        self._resume_at: float | None = None
-        self.judged = 0
-        """Answers and failures so far: the requests made."""
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Holds a request back while the vendor has another one wait.
-
-        Once it had one wait, requests go one at a time: several that try again at once would only meet its limit again.
-        """
-        if self._resume_at is None:
-            yield
-            return
-        with self._turn:
-            if (wait := self._resume_at - time.monotonic()) > 0:
-                time.sleep(wait)
-            yield
-
-    @property
-    def max_retries(self) -> int:
-        return self._tries  # one more than are used: the last failure is raised from `backoff_time`
-
-    @property
-    def max_time(self) -> int:
-        return (LONGEST_WAIT + 60) * self._tries
-
-    def interpret_response(self, response_or_exception: requests.Response | Exception | None = None) -> ErrorResolution:
-        with self._count:
-            self.judged += 1
-        problem, status = self._judge(response_or_exception)
-        if problem is None:
-            return ErrorResolution(ResponseAction.SUCCESS)
-        action, failure, *_ = REACTIONS[problem.kind]
-        impatient = action is ResponseAction.RATE_LIMITED and not self._patient
-        if action is ResponseAction.FAIL or impatient:
-            raise ProviderError(problem, status)
-        return ErrorResolution(
-            action, failure, f"{self._provider.title}: {problem.kind.value}. {trim(filter_secrets(problem.said))}"
-        )
-
-    def backoff_time(
-        self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
-    ) -> float | None:
-        """Seconds to wait; None for the CDK's exponential default."""
-        problem, status = self._judge(response_or_exception)
-        if problem and (attempt_count >= self._tries or (problem.wait or 0) > LONGEST_WAIT):
-            raise ProviderError(problem, status)
-        if problem and problem.kind is Kind.THROTTLED:
-            self._resume_at = time.monotonic() + (problem.wait or 0)
-            if problem.wait:
-                until = datetime.now(timezone.utc) + timedelta(seconds=problem.wait)
-                logger.info(f"{self._provider.title} asks to slow down: waiting until {until:%H:%M:%S} UTC.")
-        return problem.wait if problem else None
-
-    def _judge(self, answer: requests.Response | Exception | None) -> tuple[Problem | None, int | None]:
-        if isinstance(answer, requests.Response):
-            return self._provider.problem(answer), answer.status_code
-        return problem_of(answer or exceptions.ConnectionError("no answer")), None

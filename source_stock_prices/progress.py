@@ -1,9 +1,9 @@
-"""How far a sync is: a line for people, an estimate for the platform."""
+"""The progress of a stream: a log line for people, an estimate for the platform."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from time import time_ns
 
 from airbyte_cdk.models import (
@@ -15,29 +15,47 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_stock_prices.providers.base import Query
+from source_stock_prices.providers.terms import ANY, Query
 
-RECORD_BYTES = 330
-"""The length of a price record, more or less."""
+BYTES_PER_RECORD = 330
+"""The approximate length of a price record."""
 
 
 class Progress:
-    """Counts the answers of one stream's queries. `expected` tells how many records a query's answer has, or None."""
+    """Counts the answers to one stream's queries.
 
-    def __init__(self, stream: str, queries: Sequence[Query], expected: Callable[[Query], int | None]) -> None:
-        self._stream, self._expected = stream, expected
-        self._queries, self._answered, self._records = len(queries), 0, 0
-        self._waiting = Counter(ticker for query in queries for ticker in query.tickers)
-        self._tickers = len(self._waiting)
-        counts = [expected(query) for query in queries]
-        self._to_come = None if None in counts else sum(filter(None, counts))
-        self._told: int | None = None
+    `expected` gives the number of records in a query's answer, or None if it cannot be known.
+    """
 
-    def plan(self, of: int) -> str:
-        """What is to be asked, of so many tickers."""
-        saved = of - self._queries
-        fewer = f", {_many(saved, 'request')} fewer than one a ticker" if saved > 0 else ""
-        return f"{_many(self._queries, 'query', 'queries')} for {self._tickers:,} of {_many(of, 'ticker')}{fewer}."
+    def __init__(
+        self,
+        stream: str,
+        queries: Sequence[Query],
+        expected: Callable[[Query], int | None],
+    ) -> None:
+        self._stream = stream
+        self._expected = expected
+        self._queries = len(queries)
+        self._answered = 0
+        self._records = 0
+        self._last_estimate: int | None = None
+        self._waiting: Counter[str] = Counter()
+        for query in queries:
+            self._waiting.update(query.tickers)
+        self._tickers = frozenset(self._waiting)
+        self._is_one_query_per_ticker = all(count == 1 for count in self._waiting.values())
+        self._to_come = self._total(queries)
+
+    def plan(self, configured: int) -> str:
+        """What the sync is going to read, out of so many configured tickers."""
+        queries = _counted(self._queries, "query", "queries")
+        if ANY in self._tickers:
+            return f"{self._stream}: reading the whole market in {queries}."
+        tickers = _counted(len(self._tickers), "ticker", "tickers")
+        up_to_date = configured - len(self._tickers)
+        if up_to_date <= 0:
+            return f"{self._stream}: reading {tickers} in {queries}."
+        return f"{self._stream}: reading {tickers} in {queries}; {up_to_date:,} already up to date."
 
     def answered(self, query: Query, records: int) -> None:
         """A query was answered, with so many records."""
@@ -50,31 +68,66 @@ class Progress:
         if self._to_come is not None:
             self._to_come -= self._expected(query) or 0
 
-    def line(self, requests: int) -> str:
-        """How far it is, after so many requests."""
-        read = f"{self._tickers - len(self._waiting):,} of {_many(self._tickers, 'ticker')} read"
-        answered = (
-            f"{self._answered:,} of {_many(self._queries, 'query', 'queries')} answered in {_many(requests, 'request')}"
-        )
-        return f"{read}, {_many(self._records, 'record')}; {answered}."
+    def line(self, requests: int, failed: Collection[str]) -> str:
+        """How far the sync is, after so many requests, with the tickers that failed so far.
+
+        Counts tickers, or queries where a ticker needs several: with one query a session, every ticker would be
+        finished only by the last.
+        """
+        if self._is_one_query_per_ticker and ANY not in self._tickers:
+            finished = self._tickers.difference(self._waiting, failed)
+            done = f"{len(finished):,} of {_counted(len(self._tickers), 'ticker', 'tickers')} read"
+            failures = f", {len(failed):,} failed"
+        else:
+            done = f"{self._answered:,} of {_counted(self._queries, 'query', 'queries')} answered"
+            failures = f", {_counted(len(failed), 'ticker', 'tickers')} failed"
+        if failed:
+            done += failures
+        records = _counted(self._records, "record", "records")
+        return f"{self._stream}: {done}; {records} in {_counted(requests, 'request', 'requests')}."
 
     def estimate(self) -> Iterator[AirbyteMessage]:
-        """The records of the whole sync, those already read included, where that is new.
+        """An estimate of all records of the sync, those already read included; nothing if it did not change.
 
-        Where nobody knows how many there are, the answers to come are taken to be like those that came.
+        Where nobody knows the number, the remaining answers are taken to be like those before them.
         """
         to_come = self._to_come
         if to_come is None and self._answered:
-            to_come = round(self._records / self._answered * (self._queries - self._answered))
-        if to_come is None or self._told == (rows := self._records + to_come):
+            per_query = self._records / self._answered
+            to_come = round(per_query * (self._queries - self._answered))
+        if to_come is None:
             return
-        self._told = rows
+        records = self._records + to_come
+        if records == self._last_estimate:
+            return
+        self._last_estimate = records
+        yield self._message(records)
+
+    def _total(self, queries: Sequence[Query]) -> int | None:
+        total = 0
+        for query in queries:
+            count = self._expected(query)
+            if count is None:
+                return None
+            total += count
+        return total
+
+    def _message(self, records: int) -> AirbyteMessage:
         estimate = AirbyteEstimateTraceMessage(
-            name=self._stream, type=EstimateType.STREAM, row_estimate=rows, byte_estimate=rows * RECORD_BYTES
+            name=self._stream,
+            type=EstimateType.STREAM,
+            row_estimate=records,
+            byte_estimate=records * BYTES_PER_RECORD,
         )
-        trace = AirbyteTraceMessage(type=TraceType.ESTIMATE, emitted_at=time_ns() / 1e6, estimate=estimate)
-        yield AirbyteMessage(type=Type.TRACE, trace=trace)
+        trace = AirbyteTraceMessage(
+            type=TraceType.ESTIMATE,
+            emitted_at=time_ns() / 1e6,
+            estimate=estimate,
+        )
+        return AirbyteMessage(type=Type.TRACE, trace=trace)
 
 
-def _many(count: int, one: str, several: str = "") -> str:
-    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+def _counted(count: int, singular: str, plural: str) -> str:
+    """`1 ticker`, `1,200 tickers`."""
+    noun = singular if count == 1 else plural
+    return f"{count:,} {noun}"

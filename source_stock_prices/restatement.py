@@ -1,4 +1,4 @@
-"""Whether a vendor rewrote a ticker's history, judged by the last bar seen, which every sync reads again. Pure."""
+"""Decides whether a vendor rewrote a ticker's history, from the last bar seen, which every sync reads again. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from source_stock_prices.providers.base import ALL, RAW, Bar
+from source_stock_prices.providers.terms import ALL, RAW, Bar
 
 REUSED = 0.2
-"""How far, of itself, a raw price must move to be another company's: corrections are far smaller."""
+"""Relative change of a raw price from which the ticker was probably reassigned: corrections are far smaller."""
 
 
 class Finding(Enum):
-    """What became of the last bar seen."""
+    """What happened to the last bar seen."""
 
     KEPT = "kept"
     RESTATED = "restated"
@@ -22,7 +22,7 @@ class Finding(Enum):
 
 
 class Verdict(NamedTuple):
-    """A finding, with the price of the last bar seen as it was and as it is; None where there is none."""
+    """A finding, with the price of the last bar seen in the state and at the vendor now; None if absent."""
 
     finding: Finding
     was: float | None = None
@@ -32,8 +32,8 @@ class Verdict(NamedTuple):
 def judge(seen: Mapping[str, Any], bars: Sequence[Bar], adjustment: str) -> Verdict:
     """Compares what the state keeps of a ticker with its bars from that day on.
 
-    Raw prices are never rewritten. Adjusted ones are by every split or, with `all`, dividend: the last bar seen moves,
-    or the vendor's rows tell of the event. A state of another adjustment stands for another history.
+    Raw prices are never rewritten. Every split rewrites adjusted prices and, with `all`, so does every dividend: the
+    last bar seen changes, or a newer bar carries the event. A state with another adjustment belongs to another history.
     """
     anchor = next((bar for bar in bars if bar.date.isoformat() == seen["date"]), None)
     was, now = seen.get("price"), anchor.close if anchor else None
@@ -51,7 +51,7 @@ def judge(seen: Mapping[str, Any], bars: Sequence[Bar], adjustment: str) -> Verd
 
 
 def moved(was: float, now: float) -> bool:
-    """Whether a price changed by more than a vendor's rounding: half a cent, or less where that is much."""
+    """Whether a price changed by more than rounding: half a cent, or 0.05 % of a price below ten."""
     return abs(now - was) > min(0.005, 0.0005 * abs(was))
 
 

@@ -14,25 +14,36 @@ FINAL_AT = Time(20, 30)
 until about 20:00 there, and every other exchange they serve closes earlier.
 """
 
+ONE_DAY = timedelta(days=1)
+
+SATURDAY = 5
+
 
 @lru_cache(maxsize=100)
 def _holidays(year: int) -> frozenset[date]:
-    # Imported when first asked: `spec` and a sync with nothing to plan never need a calendar.
+    # Imported on first use: `spec`, and a sync with nothing to plan, never need a calendar.
     from holidays import financial_holidays
 
-    return frozenset(financial_holidays("NYSE", years=year))
+    calendar = financial_holidays("NYSE", years=year)
+    return frozenset(calendar)
 
 
 def is_session(day: date) -> bool:
     """Whether the New York Stock Exchange trades on a day."""
-    return day.weekday() < 5 and day not in _holidays(day.year)
+    if day.weekday() >= SATURDAY:
+        return False
+    return day not in _holidays(day.year)
 
 
 @lru_cache(maxsize=100)
 def between(first: date, last: date) -> tuple[date, ...]:
-    """The sessions in a window, both ends inclusive."""
-    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    return tuple(day for day in days if is_session(day))
+    """The sessions from `first` to `last`, both inclusive, ascending; empty if `last` is earlier."""
+    sessions = []
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        if is_session(day):
+            sessions.append(day)
+    return tuple(sessions)
 
 
 def today(now: DateTime) -> date:
@@ -43,14 +54,17 @@ def today(now: DateTime) -> date:
 def last_final(now: DateTime) -> date:
     """The latest session that can no longer change at a moment.
 
-    On a day when New York is closed and another exchange trades, that exchange's bar is simply read a session later.
+    On a day when New York is closed and another exchange trades, that exchange's bar is read one session later.
     """
     local = now.in_timezone(ZONE)
-    return latest(local.date() if local.time() >= FINAL_AT else local.date() - timedelta(days=1))
+    day = local.date()
+    if local.time() < FINAL_AT:
+        day -= ONE_DAY
+    return latest(day)
 
 
 def latest(day: date) -> date:
     """The latest session on or before a day."""
     while not is_session(day):
-        day -= timedelta(days=1)
+        day -= ONE_DAY
     return day

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import timedelta
 from html import escape
 from logging import Logger, getLogger
@@ -24,36 +24,23 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets, filter_secre
 from pendulum import DateTime
 from pendulum import now as current_time
 
-from source_stock_prices import sessions, state
+from source_stock_prices import events, sessions, state
 from source_stock_prices.check import check
 from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
-from source_stock_prices.providers.base import trim
-from source_stock_prices.reference import references
+from source_stock_prices.providers.answer import trim
 from source_stock_prices.stream import StockPrices
 
 DEFAULT_WINDOW = timedelta(days=7)
 """How far a sync without a start_date looks back, as in the tutorial."""
 
 
-def _content(what: str, path: str, read: Callable[[str], Any] = json.loads) -> Any:
-    try:
-        return read(Path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"The {what} in {path} cannot be read as JSON: {trim(str(error))}.") from error
-
-
-def _json_or_lines(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2:
-            raise
-        return [json.loads(line) for line in lines]  # the STATE lines of a read as they are: the later one counts
-
-
 class SourceStockPrices(AbstractSource):
-    """Daily stock prices of the market data API that the config names. `clock` tells the time; tests hand in theirs."""
+    """Daily stock prices of the API that the config names. `clock` returns the present moment; tests pass their own.
+
+    With `in_envelopes` the records of a ticker are one message, for a writer that knows envelopes.
+    """
+
+    in_envelopes = False
 
     def __init__(self, clock: Callable[[], DateTime] = current_time) -> None:
         self._clock = clock
@@ -63,13 +50,16 @@ class SourceStockPrices(AbstractSource):
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        return state.messages(_content("state", state_path, _json_or_lines)) if state_path else []
+        if not state_path:
+            return []
+        content = _content("state", state_path, _json_or_lines)
+        return state.messages(content)
 
     @staticmethod
     def read_config(config_path: str) -> MutableMapping[str, Any]:
         config = _content("config", config_path)
         if not isinstance(config, dict):
-            raise ConfigError(f"The config in {config_path} is not a JSON object.")
+            raise ConfigError(f"The config file {config_path} does not contain a JSON object.")
         return config
 
     @classmethod
@@ -77,8 +67,9 @@ class SourceStockPrices(AbstractSource):
         catalog = _content("catalog", catalog_path)
         try:
             return ConfiguredAirbyteCatalogSerializer.load(catalog)
-        except Exception as error:
-            raise ConfigError(f"The catalog in {catalog_path} is none: {trim(str(error))}") from error
+        except Exception as error:  # the serializer's errors share no class of their own
+            reason = trim(str(error))
+            raise ConfigError(f"The catalog file {catalog_path} is not a valid configured catalog: {reason}") from error
 
     @property
     def raise_exception_on_missing_stream(self) -> bool:
@@ -90,36 +81,82 @@ class SourceStockPrices(AbstractSource):
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         prices = self._prices(config, patient=True)
-        return [prices, *references(prices)]
+        return [prices, *events.streams(prices)]
 
     def check(self, logger: Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        # The CDK's own would hand over the sentence as a quoted repr, its secrets not masked.
+        # The CDK's own method would return the sentence as a quoted repr, without masking secrets.
         succeeded, error = self.check_connection(logger, config)
         if succeeded:
             return AirbyteConnectionStatus(status=Status.SUCCEEDED)
-        return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(str(error)))
+        message = filter_secrets(str(error))
+        return AirbyteConnectionStatus(status=Status.FAILED, message=message)
 
     def check_connection(self, logger: Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
         """Reads the last days of the first tickers as a sync would, but never waits for the vendor."""
-        return check(self._prices(config, patient=False), logger)
+        prices = self._prices(config, patient=False)
+        return check(prices, logger)
 
     def _prices(self, config: Mapping[str, Any], *, patient: bool) -> StockPrices:
         parsed = Config.parse(config)
         for secret in parsed.secrets:
-            # The CDK masks a secret as it stands in the config; a URL, a page or a body may write it otherwise.
-            for spelling in (quote(secret, safe=""), quote_plus(secret), escape(secret), secret.replace("/", "\\/")):
+            for spelling in _spellings(secret):
                 add_to_secrets(spelling)
-            add_to_secrets(json.dumps(secret)[1:-1])
         for key in unknown_keys(config):
-            getLogger("airbyte").warning(f"The config's {key} is not known and has no effect.")
+            getLogger("airbyte").warning(f"Unknown config key {key} is ignored.")
         now = self._clock()
-        today, last_final = sessions.today(now), sessions.last_final(now)
-        last = sessions.latest(today) if parsed.include_unfinished_session else last_final
+        today = sessions.today(now)
+        last_final = sessions.last_final(now)
+        last = last_final
+        if parsed.include_unfinished_session:
+            last = sessions.latest(today)
+        start = parsed.start_date
+        if start is None:
+            start = min(parsed.end_date or today, today) - DEFAULT_WINDOW
+        end = last
+        if parsed.end_date:
+            end = min(parsed.end_date, last)
         return StockPrices(
             parsed,
-            start=parsed.start_date or min(parsed.end_date or today, today) - DEFAULT_WINDOW,
-            end=min(parsed.end_date or last, last),
+            start=start,
+            end=end,
             last_final=last_final,
             today=today,
             patient=patient,
+            in_envelopes=self.in_envelopes,
         )
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """A secret as URLs, pages and JSON bodies write it. The CDK itself masks only the spelling of the config."""
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield escape(secret)
+    yield secret.replace("/", "\\/")
+    yield json.dumps(secret)[1:-1]
+
+
+def _content(what: str, path: str, parse: Callable[[str], Any] = json.loads) -> Any:
+    """The parsed content of a file; `what` names the file in the sentence of the ConfigError."""
+    try:
+        text = Path(path).read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"The {what} file {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ConfigError(f"The {what} file {path} is not UTF-8 text: {trim(str(error))}.") from error
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"The {what} file {path} is not valid JSON: {trim(str(error))}.") from error
+
+
+def _json_or_lines(text: str) -> Any:
+    """A JSON document, or a list of the documents on each line: the STATE lines of a sync as they were written."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if not lines:
+            return []  # an empty file is no state
+        if len(lines) < 2:
+            raise
+        return [json.loads(line) for line in lines]

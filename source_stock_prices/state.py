@@ -1,7 +1,7 @@
 """The state, `{"AAPL": {"date": "2026-11-20", "price": 271.49}}`, and every shape it ever had.
 
-Per ticker it holds the last final bar that was emitted. Of adjusted prices, whose history can be rewritten, it holds
-their `"adjustment"` too, and as `"since"` the first day ever read.
+Per ticker it holds the last final bar that was emitted. For adjusted prices, whose history can be rewritten, it also
+holds their `"adjustment"` and, as `"since"`, the first day ever read.
 """
 
 from __future__ import annotations
@@ -15,84 +15,166 @@ from typing import Any
 from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerializer, FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_stock_prices.providers.base import trim
+from source_stock_prices.prints import load, load_market
+from source_stock_prices.providers.answer import trim
+from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
 
 Seen = MutableMapping[str, Any]
 
+FULL_REFRESH_MARKS = {
+    "__ab_full_refresh_sync_complete": True,
+    "__ab_full_refresh_state_message": True,
+    "__ab_no_cursor_state_message": True,
+    "sync_mode": "full_refresh",
+}
+"""What the CDK writes as the state of a stream that was read in full refresh mode: nothing was seen."""
+
 
 class StateError(AirbyteTracedException):
-    """A state that cannot be read. Reading everything again in silence would hide it."""
+    """A state that cannot be read. Ignoring it would silently read everything again."""
 
-    def __init__(self, what: str) -> None:
-        sentence = f"The state cannot be read: {what}. Correct it, or reset the stream to read everything again."
-        super().__init__(message=sentence, internal_message=sentence, failure_type=FailureType.config_error)
+    def __init__(self, reason: str) -> None:
+        sentence = f"The state cannot be read: {reason}. Correct it, or reset the stream to read everything again."
+        super().__init__(
+            message=sentence,
+            internal_message=sentence,
+            failure_type=FailureType.config_error,
+        )
 
 
 def messages(state: Any) -> list[AirbyteStateMessage]:
-    """The content of a state file as the CDK wants it, whatever it was wrapped in.
+    """The content of a state file as the CDK expects it. Raises StateError.
 
-    Known shapes: a list of state messages; one alone, also as a whole output line of type STATE; `LEGACY` messages; and
+    Accepts a list of state messages; a single one, also as a whole output line of type STATE; `LEGACY` messages; and
     the plain `{"stock_prices": ...}` that both tutorials wrote.
     """
     if isinstance(state, list):
-        return [message for part in state for message in messages(part)]
+        found = []
+        for part in state:
+            found += messages(part)
+        return found
     if not isinstance(state, Mapping):
         raise StateError(f"{state!r} is neither an object nor a list")
-    if state.get("type") == "STATE":
-        return messages(state.get("state"))
-    if state.get("type") == "LEGACY" or ("data" in state and "type" not in state):
-        return messages(state.get("data") or {})
-    if "type" not in state and "stream" in state:
+    is_plain = "type" not in state
+    kind = state.get("type")
+    if kind == "STATE":
+        inner = state.get("state")
+        return messages(inner)
+    if kind == "LEGACY" or (is_plain and "data" in state):
+        inner = state.get("data")
+        return messages(inner or {})
+    if not is_plain:
+        return [_message(state)]
+    if "stream" in state:
         return messages({"type": "STREAM", **state})
-    if "type" not in state:
-        return [message for stream, value in state.items() for message in messages(_stream_message(stream, value))]
+    found = []
+    for stream, value in state.items():
+        found += messages(_stream_message(stream, value))
+    return found
+
+
+def _message(state: Mapping[str, Any]) -> AirbyteStateMessage:
     try:
         message = AirbyteStateMessageSerializer.load(dict(state))
     except Exception as error:  # the serializer's errors share no class of their own
         raise StateError(trim(str(error))) from error
     if not message.stream and not message.global_:
-        raise StateError("a state message names no stream")
-    return [message]
+        raise StateError("a state message does not name its stream")
+    return message
 
 
 def _stream_message(stream: str, value: Any) -> dict[str, Any]:
     # The second tutorial wrote {"stock_prices": "2020-02-01"}; a message can only carry an object.
-    blob = {"date": value} if isinstance(value, str) else value
-    if not isinstance(blob, Mapping):
-        raise StateError(f"{value!r} of stream {stream!r} is neither a date nor an object")
-    return {"type": "STREAM", "stream": {"stream_descriptor": {"name": stream}, "stream_state": dict(blob)}}
+    content = {"date": value} if isinstance(value, str) else value
+    if not isinstance(content, Mapping):
+        raise StateError(f"stream {stream!r} has {value!r}, which is neither a date nor an object")
+    return {
+        "type": "STREAM",
+        "stream": {
+            "stream_descriptor": {"name": stream},
+            "stream_state": dict(content),
+        },
+    }
 
 
 def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> dict[str, Seen]:
-    """What was seen of each ticker, from a stream's state; raises StateError.
+    """What a stream's state holds of each ticker. Raises StateError.
 
-    The tutorials' flat `{"date": "2020-02-01"}` belongs to the one ticker it was written for: with several, it is
-    ignored with a warning, since reading again is safe.
+    The tutorials' flat `{"date": "2020-02-01"}` belongs to the one ticker it was written for. With several tickers it
+    is ignored with a warning, because reading again is safe.
     """
-    if set(state) == {"date"} and isinstance(state["date"], str):
-        day = _day("date", state["date"])
-        if len(tickers) == 1:
-            return {tickers[0]: {"date": day, "price": None}}
-        logger.warning(f"The state has one date ({day}) for all tickers. It is ignored: every ticker is read anew.")
+    state = {key: value for key, value in state.items() if (key, value) not in FULL_REFRESH_MARKS.items()}
+    is_flat = set(state) == {"date"} and isinstance(state["date"], str)
+    if is_flat:
+        return _read_flat(state["date"], tickers, logger)
+    seen = {}
+    for ticker, value in state.items():
+        seen[ticker] = _seen(ticker, value)
+    return seen
+
+
+def _read_flat(day: str, tickers: tuple[str, ...], logger: Logger) -> dict[str, Seen]:
+    _check_day("the date", day)
+    if len(tickers) > 1:
+        logger.warning(
+            f"The state has one date, {day}, for {len(tickers)} tickers and is ignored;"
+            " every ticker is read again from the start date."
+        )
         return {}
-    return {ticker: _seen(ticker, seen) for ticker, seen in state.items()}
+    (ticker,) = tickers
+    return {ticker: {"date": day, "price": None}}
 
 
 def _seen(ticker: str, value: Any) -> Seen:
     if not isinstance(value, Mapping):
-        raise StateError(f"{value!r} of {ticker!r} is not an object with a date")
-    _day(ticker, value.get("date"))
-    _day(ticker, value.get("since", value["date"]))
+        raise StateError(f"{ticker!r} has {value!r}, which is not an object with a date")
+    if value and value.keys() <= {"failed", "again"}:
+        return dict(value)  # never read, or to be read again
+    day = value.get("date")
+    _check_day(f"the date of {ticker!r}", day)
+    _check_day(f"the first day of {ticker!r}", value.get("since", day))
     price = value.get("price")
-    if price is not None and not (type(price) in (int, float) and 0 < price < inf):
-        raise StateError(f"the price {price!r} of {ticker!r} is not a number above zero")
-    return dict(value)
+    if price is not None and not _is_price(price):
+        raise StateError(f"the price of {ticker!r} is {price!r}, which is not a number above zero")
+    _check_settings(ticker, value)
+    _check_prints(ticker, value)
+    seen = dict(value)
+    if ticker == ANY:
+        seen.setdefault("adjustment", RAW)  # older versions wrote the others only
+    return seen
 
 
-def _day(what: str, value: Any) -> str:
+def _check_settings(ticker: str, value: Mapping[str, Any]) -> None:
+    adjustment = value.get("adjustment", RAW)
+    if adjustment not in (RAW, SPLITS, ALL):
+        raise StateError(f"the adjustment of {ticker!r} is {adjustment!r}, which is not {RAW}, {SPLITS} or {ALL}")
+    provider = value.get("provider", "unknown")
+    if not isinstance(provider, str) or not provider:
+        raise StateError(f"the provider of {ticker!r} is {provider!r}, which is not a name")
+    if ticker == ANY and "again" in value:
+        _check_day("the day up to which the whole market is to be read again", value["again"])
+
+
+def _check_prints(ticker: str, value: Mapping[str, Any]) -> None:
     try:
-        if date.fromisoformat(value).isoformat() == value:
-            return str(value)
+        if ticker == ANY:
+            load_market(value)
+        else:
+            load(date.fromisoformat(value["date"]), value.get("bars", ""))
+    except (TypeError, ValueError) as error:
+        raise StateError(f"the bars of {ticker!r} cannot be read ({trim(str(error))})") from error
+
+
+def _is_price(value: Any) -> bool:
+    if type(value) not in (int, float):
+        return False
+    return bool(0 < value < inf)
+
+
+def _check_day(what: str, value: Any) -> None:
+    try:
+        day = date.fromisoformat(value)
     except (TypeError, ValueError):
-        pass
-    raise StateError(f"{value!r} of {what!r} is not a date (YYYY-MM-DD)")
+        day = None
+    if day is None or day.isoformat() != value:
+        raise StateError(f"{what} is {value!r}, which is not a date in the form YYYY-MM-DD")

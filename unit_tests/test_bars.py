@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_stock_prices.bars import ROUNDING, clean
-from source_stock_prices.providers.base import Bar, Query
+from source_stock_prices.bars import ROUNDING_TOLERANCE, clean
+from source_stock_prices.providers.terms import Bar, Query
 
 QUERY = Query(("AAPL", "MSFT"), date(2026, 11, 2), date(2026, 11, 20), "raw", date(2026, 11, 20))
 NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-10, 10**12)
@@ -38,15 +38,15 @@ def cleaned(*bars: Bar) -> tuple[list[Bar], Counter[str]]:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"date": date(2026, 11, 1)}, "outside the window asked for"),
-        ({"close": None}, "without a close"),
-        ({"close": 0.0}, "with prices or a volume that cannot be"),
-        ({"close": -10.0}, "with prices or a volume that cannot be"),
-        ({"low": 9.6}, "with prices or a volume that cannot be"),
-        ({"high": 9.9}, "with prices or a volume that cannot be"),
-        ({"volume": -1}, "with prices or a volume that cannot be"),
+        ({"date": date(2026, 11, 1)}, "outside the requested window"),
+        ({"close": None}, "no closing price"),
+        ({"close": 0.0}, "impossible prices or volume"),
+        ({"close": -10.0}, "impossible prices or volume"),
+        ({"low": 9.6}, "impossible prices or volume"),
+        ({"high": 9.9}, "impossible prices or volume"),
+        ({"volume": -1}, "impossible prices or volume"),
         *(
-            ({name: number}, "with prices or a volume that cannot be")
+            ({name: number}, "impossible prices or volume")
             for name in ("open", "high", "volume", "vwap", "trade_count", "adjusted_close", "dividend", "split_factor")
             for number in (-1, inf, 2**64, 10**400)
         ),
@@ -67,7 +67,7 @@ def test_it_sorts_by_ticker_and_session() -> None:
 def test_it_keeps_the_first_of_two_bars_that_contradict_each_other() -> None:
     """Overlapping pages send the same bar twice, which is no news; another one for the same session is."""
     assert cleaned(GOOD, GOOD) == ([GOOD], {})
-    assert cleaned(GOOD, GOOD._replace(close=9.9)) == ([GOOD], {"for a session already read, with other numbers": 1})
+    assert cleaned(GOOD, GOOD._replace(close=9.9)) == ([GOOD], {"a conflicting duplicate": 1})
 
 
 @pytest.mark.parametrize("name", ["open", "high", "low", "vwap"])
@@ -95,5 +95,5 @@ def test_it_keeps_only_bars_that_can_be_true_in_order(bars: list[Bar]) -> None:
         assert bar.close is not None and isfinite(bar.close) and bar.close > 0
         for end in (bar.open, bar.close):
             if end is not None:
-                assert bar.low is None or bar.low * (1 - ROUNDING) <= end
-                assert bar.high is None or end <= bar.high * (1 + ROUNDING)
+                assert bar.low is None or bar.low * (1 - ROUNDING_TOLERANCE) <= end
+                assert bar.high is None or end <= bar.high * (1 + ROUNDING_TOLERANCE)

@@ -9,7 +9,7 @@ from requests import exceptions
 
 from source_stock_prices.errors import LONGEST_WAIT, REACTIONS, TRIES, ProviderError, ProviderErrors, problem_of
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.providers.base import Kind, Problem
+from source_stock_prices.providers.terms import Kind, Problem
 
 MASSIVE = PROVIDERS["massive"](api_key="s3cr3t")  # type: ignore[call-arg]
 
@@ -31,7 +31,7 @@ def test_it_tells_what_happened_what_was_said_and_what_to_do(kind: Kind) -> None
     """A sentence that only says that something failed leaves the user alone."""
     sentence = ProviderError(Problem(kind, "the vendor's words", fix="And a hint."), 418).explain(MASSIVE, ["AAPL"])
     assert "Massive" in sentence
-    assert 'It said (HTTP 418): "the vendor\'s words".' in sentence
+    assert 'The API replied (HTTP 418): "the vendor\'s words".' in sentence
     assert sentence.endswith("And a hint.")
     assert "{" not in sentence
 

@@ -18,8 +18,9 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
-from source_stock_prices.errors import LONGEST_WAIT
+from source_stock_prices.http import LONGEST_WAIT
 from source_stock_prices.providers import PROVIDERS
 
 ROOT = Path(__file__).parents[1]
@@ -162,6 +163,18 @@ def test_it_builds_an_image_that_airbyte_can_start(metadata: dict[str, Any]) -> 
     assert re.findall(r"^USER (\w+)$", text("Dockerfile"), re.MULTILINE)[-1] == "airbyte"
 
 
+def test_it_pins_the_framework_of_the_image(wheel_metadata: dict[str, list[str]]) -> None:
+    """Two builds of one version must not differ; whoever installs the wheel may choose within its range."""
+    pinned = found(r"^airbyte-cdk==(\S+)$", "constraints.txt")
+    (allowed,) = (
+        requirement
+        for requirement in map(Requirement, wheel_metadata["Requires-Dist"])
+        if requirement.name == "airbyte-cdk" and not requirement.extras
+    )
+    assert pinned in allowed.specifier
+    assert "--constraint constraints.txt" in text("Dockerfile")
+
+
 def test_it_builds_the_image_that_airbyte_pulls(metadata: dict[str, Any]) -> None:
     """Airbyte asks for the name and the tag in the metadata."""
     command = make("--dry-run", "image", "BUILDER=docker build").stdout
@@ -172,7 +185,7 @@ def test_it_says_what_it_builds_the_image_with() -> None:
     """A Docker client without an engine is the usual case of a failure that nobody understands."""
     failed = make("image", "BUILDER=")
     assert failed.returncode
-    assert failed.stderr.startswith("Docker, with its engine running, or buildah is needed\n")
+    assert failed.stderr.startswith("make image needs Docker with its engine running, or buildah\n")
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:

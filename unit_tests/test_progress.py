@@ -3,7 +3,7 @@
 from datetime import date
 
 from source_stock_prices.progress import Progress
-from source_stock_prices.providers.base import RAW, Query
+from source_stock_prices.providers.terms import RAW, Query
 
 DAY = date(2026, 11, 20)
 
@@ -16,20 +16,39 @@ def estimates(progress: Progress) -> list[int]:
     return [message.trace.estimate.row_estimate for message in progress.estimate()]
 
 
-def test_it_tells_what_is_asked_and_what_that_saves() -> None:
+def test_it_tells_what_is_read_and_what_is_up_to_date() -> None:
     progress = Progress("stock_prices", [query("AAPL", "MSFT"), query("KO")], lambda query: len(query.tickers))
-    assert progress.plan(1200) == "2 queries for 3 of 1,200 tickers, 1,198 requests fewer than one a ticker."
-    assert Progress("stock_prices", [query("AAPL")], lambda _: 1).plan(1) == "1 query for 1 of 1 ticker."
+    assert progress.plan(1200) == "stock_prices: reading 3 tickers in 2 queries; 1,197 already up to date."
+    assert (
+        Progress("stock_prices", [query("AAPL")], lambda _: 1).plan(1) == "stock_prices: reading 1 ticker in 1 query."
+    )
+    days = [query("*"), query("*")]
+    assert (
+        Progress("stock_prices", days, lambda _: None).plan(1) == "stock_prices: reading the whole market in 2 queries."
+    )
 
 
-def test_it_counts_a_ticker_once_its_last_query_is_answered() -> None:
-    """A session of the whole market at a time, no ticker is done before the last one."""
+def test_it_counts_tickers_and_those_that_failed() -> None:
+    queries = [query("AAPL", "MSFT"), query("ZZZZ"), query("KO")]
+    progress = Progress("stock_prices", queries, lambda _: None)
+    progress.answered(queries[0], 1)
+    assert progress.line(1, []) == "stock_prices: 2 of 4 tickers read; 1 record in 1 request."
+    progress.answered(queries[1], 0)
+    progress.answered(queries[2], 1001)
+    assert progress.line(4, ["ZZZZ"]) == "stock_prices: 3 of 4 tickers read, 1 failed; 1,002 records in 4 requests."
+
+
+def test_it_counts_queries_where_a_ticker_needs_several() -> None:
+    """A session of the whole market at a time, no ticker is finished before the last one."""
     days = [query("AAPL", "MSFT"), query("AAPL", "MSFT"), query("KO")]
     progress = Progress("stock_prices", days, lambda _: None)
     progress.answered(days[0], 2)
-    assert progress.line(1) == "0 of 3 tickers read, 2 records; 1 of 3 queries answered in 1 request."
-    progress.answered(days[1], 1000)
-    assert progress.line(4) == "2 of 3 tickers read, 1,002 records; 2 of 3 queries answered in 4 requests."
+    assert progress.line(1, []) == "stock_prices: 1 of 3 queries answered; 2 records in 1 request."
+    assert progress.line(1, ["KO"]) == (
+        "stock_prices: 1 of 3 queries answered, 1 ticker failed; 2 records in 1 request."
+    )
+    market = Progress("stock_prices", [query("*")], lambda _: None)
+    assert market.line(0, []) == "stock_prices: 0 of 1 query answered; 0 records in 0 requests."
 
 
 def test_it_estimates_the_records_at_the_start_and_when_that_changes() -> None:

@@ -20,13 +20,13 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     get_declarative_component_schema,
     validate_manifest,
 )
+from source_stock_prices.reference import MANIFESTS, Reference, Row, manifest, references
 
 from source_stock_prices import reference
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.providers.base import Query
-from source_stock_prices.reference import MANIFESTS, Reference, Row, manifest, references
+from source_stock_prices.providers.terms import Query
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
 
@@ -141,7 +141,7 @@ def test_it_tells_what_the_vendor_says_beside_the_rows() -> None:
     with requests_mock.Mocker(case_sensitive=True) as wire:
         wire.get(requests_mock.ANY, json=rows)
         _, report = stream._answer({}, Query(("AAPL",), date(2020, 1, 1), TODAY, "raw", TODAY))
-    assert list(report.summary(TODAY)) == ["EODHD on AAPL: Data is limited by one year"]
+    assert list(report.summary(TODAY)) == ["Notice from EODHD for AAPL: Data is limited by one year"]
 
 
 def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_stock_prices.providers.base import Bar
+from source_stock_prices.providers.terms import Bar
 from source_stock_prices.restatement import Finding, judge, moved
 
 SEEN = {"date": "2026-11-19", "price": 400.0}

@@ -8,6 +8,22 @@ import pytest
 from source_stock_prices import state
 
 OWN = {"AAPL": {"date": "2026-11-20", "price": 271.49}}
+NEW = {
+    "date": "2026-11-20",
+    "price": 271.49,
+    "adjustment": "splits",
+    "provider": "massive",
+    "since": "2020-01-02",
+    "bars": "abcdefghijkl..mnopqr",
+}
+MARKET = {
+    "date": "2026-11-20",
+    "adjustment": "raw",
+    "provider": "massive",
+    "since": "2026-11-02",
+    "tickers": "A AA",
+    "bars": {"2026-11-20": "abcdef......"},
+}
 MESSAGE = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "stock_prices"}, "stream_state": OWN}}
 LOGGER = logging.getLogger("airbyte")
 
@@ -55,7 +71,31 @@ def test_it_reads_everything_again_where_one_date_stands_for_several_tickers(cap
     """Nobody knows whose date it was: reading again loses nothing, and the user is told."""
     with caplog.at_level(logging.WARNING):
         assert read({"stock_prices": "2020-02-01"}, "AAPL", "MSFT") == {}
-    assert "every ticker is read anew" in caplog.text
+    assert "every ticker is read again from the start date" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"AAPL": NEW},
+        {"AAPL": {**NEW, "failed": True}, "MSFT": {"failed": True}},
+        {"*": MARKET, "BBB": {"again": True}, "CCC": {"again": True, "failed": True}},
+    ],
+)
+def test_it_reads_what_a_sync_remembers(entries: Any) -> None:
+    """Prints of the recheck window, tickers that failed, and tickers that wait to be read again."""
+    assert read({"stock_prices": entries}) == entries
+
+
+def test_it_takes_the_state_of_a_market_without_an_adjustment_for_one_of_raw_prices() -> None:
+    """Older versions wrote the others only, and a change of the setting must be seen."""
+    assert read({"stock_prices": {"*": {"date": "2026-11-20", "price": None}}})["*"]["adjustment"] == "raw"
+
+
+@pytest.mark.parametrize("mark", state.FULL_REFRESH_MARKS.items())
+def test_it_takes_the_marks_of_a_full_refresh_for_a_first_sync(mark: tuple[str, Any]) -> None:
+    """The CDK writes them as the state of a stream that was read in full: a switch to incremental begins with them."""
+    assert state.read(dict([mark]), ("AAPL",), LOGGER) == {}
 
 
 @pytest.mark.parametrize("empty", [[], {}, {"stock_prices": {}}])
@@ -86,6 +126,17 @@ def test_it_takes_an_empty_state_for_a_first_sync(empty: Any) -> None:
         {"stock_prices": {"AAPL": {"date": "2020-02-01", "price": 0}}},
         {"stock_prices": {"AAPL": {"date": "2020-02-01", "price": float("nan")}}},
         {"stock_prices": {"AAPL": {"date": "2026-W46-3", "price": 1}}},
+        {"stock_prices": {"AAPL": None}},
+        {"stock_prices": {"AAPL": {"failed": "yes"}}},
+        {"stock_prices": {"AAPL": {"again": True, "price": 1.0}}},
+        {"stock_prices": {"AAPL": {**NEW, "since": "yesterday"}}},
+        {"stock_prices": {"AAPL": {**NEW, "adjustment": "none"}}},
+        {"stock_prices": {"AAPL": {**NEW, "provider": 7}}},
+        {"stock_prices": {"AAPL": {**NEW, "bars": "abcdefg"}}},
+        {"stock_prices": {"AAPL": {**NEW, "bars": None}}},
+        {"stock_prices": {"*": {**MARKET, "tickers": "A"}}},
+        {"stock_prices": {"*": {**MARKET, "bars": "abcdef"}}},
+        {"stock_prices": {"sync_mode": "incremental"}},
         {"type": "STREAM"},
         {"type": "STREAM", "stream": {"stream_state": {}}},
         {"type": "NONSENSE", "stream": {}},

@@ -1,1 +1,1 @@
-"""The programs that are measured beside the connector. Each reads the same job and runs as a process of its own."""
+"""The programs that the connector is compared with. Each reads the same job and runs as a separate process."""

@@ -1,6 +1,7 @@
-"""The limit: a loop that asks, decodes and writes one line a bar, the connector's own record, and nothing else.
+"""The lower limit: a loop that sends requests, decodes responses and writes one line per bar, and does nothing else.
 
-No state, no retry, no check of anything: what is left is what HTTP and JSON cost by themselves.
+The lines are the connector's own records. There is no state, no retry and no check, so only the cost of HTTP and JSON
+remains.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A pipeline of dlt's `rest_api` source, with a resource of tickers and one of bars that depends on it.
+"""A pipeline with dlt's `rest_api` source: a resource of tickers, and a resource of bars that depends on it.
 
-Only its extract step runs: what it leaves is a file of rows as they came, which is as far as a source goes. To
-normalize and load them would come on top.
+Only the extract step runs. It leaves a file of unmodified rows, which is as far as a source goes. Normalizing and
+loading them would add to the cost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plain path of the CDK: an `HttpStream` as its docs teach one, a slice a ticker, run by `launch`."""
+"""The CDK as its docs teach it: a plain `HttpStream` with one slice per ticker, run by `launch`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tap on Singer's SDK: a `RESTStream`, a partition a ticker, with the faster writer of its performance guide."""
+"""A tap on Singer's SDK: a `RESTStream` with one partition per ticker and the fast writer its docs recommend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An asset for Dagster: each evening after the close, PyAirbyte brings the table of prices up to date."""
+"""An asset for Dagster. Each evening after the close, PyAirbyte brings the table of prices up to date."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import subprocess
 import dagster as dg
 
 REPOSITORY = os.environ.get("STOCK_PRICES", "/opt/stock-prices")
-"""This repository, after `make demo`, with your config.json. PyAirbyte stays in its environment, out of Dagster's."""
+"""This repository after `make demo`, with your config.json. PyAirbyte runs in its own environment, not in Dagster's."""
 
 
 @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2, delay=1800))

@@ -1,4 +1,4 @@
-"""The examples, run by Airflow and by Dagster themselves on the sample market: `make schedulers-test`."""
+"""Runs the examples with the real Airflow and Dagster on the sample market: `make schedulers-test`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Run = Callable[[], str]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The repository after `make demo`, as far as the examples need it."""
+    """The parts of the repository that the examples need, after `make demo`."""
     for name in ("demo", ".venv-demo"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     return tmp_path
@@ -41,7 +41,7 @@ def table(folder: Path) -> str:
 
 @pytest.fixture(params=["airflow", "dagster"])
 def run(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Starts an example's one task, and returns how it ended and what was said."""
+    """Starts the only task of an example, and returns how it ended and what it printed."""
     if request.param == "airflow":
         own = {"AIRFLOW_HOME": folder / "airflow", "AIRFLOW__CORE__DAGS_FOLDER": HERE, "STOCK_PRICES": folder}
         env = {**os.environ, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", **{name: str(own[name]) for name in own}}
@@ -68,7 +68,7 @@ def run(request: pytest.FixtureRequest, folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_it_fills_the_table(run: Run, folder: Path) -> None:
-    """And reads on from there when it is run again."""
+    """A second run continues from there."""
     write_config(folder, "AAPL")
     assert run().startswith("SUCCEEDED")
     write_config(folder, "AAPL, KO")
@@ -77,7 +77,7 @@ def test_it_fills_the_table(run: Run, folder: Path) -> None:
 
 
 def test_it_fails_when_the_sync_does(run: Run, folder: Path) -> None:
-    """A scheduler that shows green over a table that is not up to date is worse than none."""
+    """A scheduler that reports success over an outdated table is worse than none."""
     write_config(folder, "AAPL, ZZZZ")
     ended = run()
     assert ended.startswith("FAILED")
@@ -85,7 +85,7 @@ def test_it_fails_when_the_sync_does(run: Run, folder: Path) -> None:
 
 
 def test_it_starts_when_the_schedule_says() -> None:
-    """Dagster reads the whole file, and knows the hour in New York."""
+    """Dagster loads the whole file and schedules by the time in New York."""
     dagster.Definitions.validate_loadable(dagster_stock_prices.definitions)
     (schedule,) = dagster_stock_prices.definitions.schedules or ()
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("15 21 * * MON-FRI", "America/New_York")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from source_stock_prices import market
-from source_stock_prices.market import Trade
+from source_stock_prices.providers import sample_market as market
+from source_stock_prices.providers.sample_market import Trade
 
 pytestmark = pytest.mark.demo
 
@@ -157,4 +157,4 @@ def test_it_says_what_it_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "demo/out").touch()
     with start(tmp_path) as demo:
         _, err = demo.communicate(timeout=60)
-    assert (demo.returncode, err) == (1, "The demo has to write demo/out, and cannot: File exists.\n")
+    assert (demo.returncode, err) == (1, "The demo cannot write demo/out: File exists.\n")

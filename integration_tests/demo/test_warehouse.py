@@ -151,8 +151,8 @@ def test_it_shows_adjusted_prices_as_the_readme_has_it(warehouse: Warehouse) -> 
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        (None, "config.json is no JSON file that can be read: [Errno 2] No such file or directory"),
-        ('{"stock_ticker": "AAPL",}', "config.json is no JSON file that can be read: Expecting property name"),
+        (None, "config.json cannot be read as JSON: [Errno 2] No such file or directory"),
+        ('{"stock_ticker": "AAPL",}', "config.json cannot be read as JSON: Expecting property name"),
         ('{"stock_ticker": "AAPL", "provider": {"name": "sample"}}', "not a valid DuckDB database file"),
     ],
 )

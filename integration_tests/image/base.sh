@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes an archive of a system in the shape of Airbyte's Python base image: Debian, its Python, the user airbyte.
+# Creates an archive of a system like Airbyte's Python base image: Debian, its Python and the user airbyte.
 set -euo pipefail
 
 archive=$1
@@ -10,7 +10,7 @@ debootstrap --variant=minbase --include=ca-certificates,python3-venv bookworm "$
     || { tail "$archive.log" >&2; exit 1; }
 chroot "$folder" useradd --uid 1000 --user-group --no-create-home --home-dir /nonexistent airbyte
 chroot "$folder" install --directory --owner airbyte --group airbyte /airbyte
-# The official images of Python, on which Airbyte's is built, come without byte code.
+# Airbyte's base is built on the official Python images, which ship without bytecode.
 find "$folder/usr/lib/python3"* -name '*.pyc' -delete
 rm -rf "$folder"/var/cache/apt/* "$folder"/var/lib/apt/lists/*
 tar --create --directory "$folder" --file "$archive.part" .

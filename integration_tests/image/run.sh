@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the image on a stand-in for Airbyte's base, which needs no registry, and runs the tests of the image.
+# Builds the image on a stand-in for Airbyte's base image, so that no registry is needed, and runs the image's tests.
 set -euo pipefail
 
 here=integration_tests/image
@@ -10,14 +10,14 @@ fail() {
     echo "make image-test: $*" >&2
     exit 1
 }
-[ "$(id -u)" = 0 ] || fail "needs root, to make a base image and a network of its own"
+[ "$(id -u)" = 0 ] || fail "root is required, to create a base image and a separate network"
 type -P buildah debootstrap ip podman runc >/dev/null \
-    || fail "needs some packages of Debian: apt-get install --no-install-recommends $(paste -sd' ' $here/packages.txt)"
+    || fail "some Debian packages are missing: apt-get install --no-install-recommends $(paste -sd' ' $here/packages.txt)"
 
 trap 'podman rmi --force "$image" "$base" >/dev/null 2>&1 || true' EXIT
 mkdir -p .image
 if [ ! -e $archive ]; then
-    echo "Making a base image of Debian's packages, once ..."
+    echo "Creating a base image from Debian packages (only the first time) ..."
     $here/base.sh $archive
 fi
 podman import --quiet $archive $base >/dev/null
@@ -25,6 +25,6 @@ podman import --quiet $archive $base >/dev/null
 echo "Building the image ..."
 make --no-print-directory image BUILDER="buildah build --quiet --network host" BASE_IMAGE=$base IMAGE=$image
 
-# A network of its own: loopback, and on it nothing but the sandbox.
+# A separate network that has only the loopback interface, and on it only the sandbox.
 unshare --net sh -c 'ip link set lo up && exec "$@"' - \
     env IMAGE=$image BASE_IMAGE=$base .venv/bin/python -m pytest -m image_tests $here

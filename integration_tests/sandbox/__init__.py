@@ -1,4 +1,4 @@
-"""A local server that speaks the vendors' wire shapes over the connector's synthetic market, with faults on demand."""
+"""A local server that imitates the vendors' APIs with the prices of the made-up market, and fails on demand."""
 
 from integration_tests.sandbox.app import Sandbox
 from integration_tests.sandbox.vendor import FREE_KEY, KEY

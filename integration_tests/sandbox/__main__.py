@@ -1,4 +1,4 @@
-"""Serves the sandbox until it is interrupted: python -m integration_tests.sandbox --port 8080"""
+"""Serves the sandbox until you interrupt it: python -m integration_tests.sandbox --port 8080"""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ from integration_tests.sandbox.vendor import FREE_KEY
 
 USAGE = """\
 
-keys    the ones above are of a paid plan; {free_key} is of a free one, and anything else a bad one
-fault   curl {url}/_sandbox/fail -H 'Content-Type: application/json' -d '{{"kind": "throttle", "vendor": "massive"}}'
-time    curl {url}/_sandbox/now -H 'Content-Type: application/json' -d '{{"now": "2026-11-20T18:00"}}'
-edit    .../_sandbox/{{hide,show,correct,split}} with {{"ticker": ..., "day": ..., "close" or "factor": ...}}
-back    curl -X POST {url}/_sandbox/reset     asked so far: {url}/_sandbox/requests
+Keys: the ones above belong to a paid plan, {free_key} to a free plan. Any other key is invalid.
+
+Make the next request fail:
+  curl {url}/_sandbox/fail -H 'Content-Type: application/json' -d '{{"kind": "throttle", "vendor": "massive"}}'
+Set the vendors' clock:
+  curl {url}/_sandbox/now -H 'Content-Type: application/json' -d '{{"now": "2026-11-20T18:00"}}'
+Edit the market:
+  POST {{"ticker": ..., "day": ...}} to {url}/_sandbox/{{hide,show,correct,split}};
+  correct also takes the new values, such as "close", and split a "factor"
+Undo everything:
+  curl -X POST {url}/_sandbox/reset
+List the requests received:
+  curl {url}/_sandbox/requests
 """
 
 
 def main() -> None:
-    """Serve on the port and host of the command line."""
+    """Serves on the host and port given on the command line."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 to be reached from a container")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 makes it reachable from a container")
     arguments = parser.parse_args()
     with Sandbox(arguments.port, arguments.host) as sandbox, suppress(KeyboardInterrupt):
         for vendor in VENDORS:

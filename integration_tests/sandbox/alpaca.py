@@ -1,4 +1,4 @@
-"""Alpaca's market data. Shapes: its OpenAPI description and https://docs.alpaca.markets/docs/market-data-faq"""
+"""Alpaca's market data API. Source: its OpenAPI description and https://docs.alpaca.markets/docs/market-data-faq"""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from flask import Response, abort, g, request
 from pendulum import DateTime
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, sandbox
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 FIRST_DAY = date(2016, 1, 4)
 ADJUSTMENTS = {"raw": "raw", "split": "splits", "all": "all"}
 IEX_SHARE = 0.02
-"""The part of all trades that happens on one exchange."""
+"""The share of all trades that takes place on IEX."""
 
 ACTIONS = {"forward_split": "forward_splits", "reverse_split": "reverse_splits", "cash_dividend": "cash_dividends"}
-"""The types of corporate actions that happen here, and the group that each is answered in."""
+"""The supported types of corporate actions, and the group in the response that holds each."""
 
 PAID_AFTER = timedelta(days=21)
-"""How long after its ex-date a dividend is paid, and processed."""
+"""How long after its ex-date a dividend is paid and processed."""
 
 UNAUTHORIZED = (
     "<html>\r\n<head><title>401 Authorization Required</title></head>\r\n<body>\r\n"
@@ -50,7 +50,7 @@ REFUSALS = {
 
 
 def _secret(key: str) -> str:
-    """The second half of a pair of keys."""
+    """The secret that belongs to a key."""
     return key[::-1]
 
 
@@ -60,7 +60,7 @@ def _key() -> str:
 
 
 def _market_ticker(spelling: str) -> str | None:
-    # In upper case, with a dot: BRK.B. Digits make it malformed.
+    # Upper case with a dot, as in BRK.B. A symbol with digits is malformed.
     return spelling if re.fullmatch(r"[A-Z]+(\.[A-Z]+)?", spelling) else None
 
 
@@ -93,7 +93,7 @@ def _count(response: Response) -> Response:
 
 @vendor.get("/v2/stocks/bars")
 def bars() -> Response:
-    """Many tickers' bars, in order of ticker and time; a ticker without any is left out."""
+    """The bars of many tickers, in order of ticker and time. A ticker without bars is left out."""
     page, token = _page()
     by_symbol: dict[str, list[dict[str, Any]]] = {}
     for symbol, trade in page:
@@ -103,14 +103,14 @@ def bars() -> Response:
 
 @vendor.get("/v2/stocks/<ticker>/bars")
 def bars_of_one(ticker: str) -> Response:
-    """One ticker's bars: null when there are none."""
+    """The bars of one ticker; null if there are none."""
     page, token = _page()
     return answer({"bars": [_row(trade) for _, trade in page] or None, "symbol": ticker, "next_page_token": token})
 
 
 @vendor.get("/v1/corporate-actions")
 def corporate_actions() -> Response:
-    """The actions processed in a window, of some tickers or of all, each in the group of its type; first come first."""
+    """The actions of some or all tickers processed in a window, oldest first, each in the group of its type."""
     symbols, limit = _listable_symbols() or sandbox().universe, _limit(default=100, most=1000)
     types = [name for name in request.args.get("types", "").split(",") if name] or list(ACTIONS)
     first, last = (_moment(side, vendor.now).date() for side in ("start", "end"))
@@ -131,7 +131,7 @@ def corporate_actions() -> Response:
 
 
 def _actions(symbol: str, start: date, end: date) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What happens to a ticker in a window of ex-dates, with the type of each action."""
+    """The actions of a ticker whose ex-date is in a window, each with its type."""
     for trade in vendor.events(symbol, start, end):
         ex_date, paid = trade.date.isoformat(), f"{trade.date + PAID_AFTER}"
         of_all = {"ex_date": ex_date, "record_date": f"{trade.date + timedelta(days=1)}", "symbol": symbol}
@@ -151,7 +151,7 @@ def _names(symbol: str, ex_date: str, kind: str, *cusips: str) -> dict[str, str]
 
 
 def _page() -> tuple[list[tuple[str, Trade]], str | None]:
-    """The rows asked for, and the token of the next ones: the last row's name."""
+    """The requested rows, and the token for the next page, which names the last row."""
     symbols, limit = _listable_symbols(), _limit(default=1000, most=10_000)
     if not symbols:
         abort(_message(400, "symbols is required"))
@@ -192,7 +192,7 @@ def _rows(symbols: list[str], start: date, end: date, seen: tuple[str, str]) -> 
 
 
 def _seen() -> tuple[str, str]:
-    """Ticker, or action, and day of the last row of the page before."""
+    """The ticker (or action) and the day of the last row on the previous page."""
     token = request.args.get("page_token")
     if not token:
         return "", ""
@@ -204,7 +204,7 @@ def _seen() -> tuple[str, str]:
 
 
 def _window() -> tuple[date, date]:
-    """The days whose bars, timed by midnight in New York, are in the window; if the plan includes its end."""
+    """The requested days, whose bars are stamped midnight in New York. Aborts if the plan does not cover the end."""
     feed = request.args.get("feed", "sip")
     if feed not in ("sip", "iex"):
         abort(REFUSALS["plan"]() if feed == "otc" else _message(400, f"invalid feed: {feed}"))
@@ -219,7 +219,7 @@ def _window() -> tuple[date, date]:
 
 
 def _moment(name: str, default: DateTime, *, last: bool = False) -> DateTime:
-    """A moment in New York; a date means all of its day."""
+    """A moment in New York. A date stands for the whole day."""
     text = request.args.get(name)
     if not text:
         return default

@@ -1,4 +1,4 @@
-"""Alpha Vantage. Shapes: https://www.alphavantage.co/documentation/#daily and what its public clients quote."""
+"""Alpha Vantage. Source: https://www.alphavantage.co/documentation/#daily and responses quoted by public clients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, g, request
 
 from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 PLANS = "You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/"
 DEMO = (
@@ -23,7 +23,7 @@ NO_KEY = (
 )
 
 
-# Every refusal is a success by its status.
+# Every refusal has status 200.
 def _error(said: str) -> Response:
     return answer({"Error Message": said})
 
@@ -37,7 +37,7 @@ def _bad_key() -> Response:
 
 
 def _quota() -> Response:
-    # It echoes the key.
+    # The response contains the key.
     return _information(
         f"We have detected your API key as {_key()} and our standard API rate limit is 25 requests per day. Please "
         "subscribe to any of the premium plans at https://www.alphavantage.co/premium/ to instantly remove all daily "
@@ -95,7 +95,7 @@ vendor = Vendor(
 
 @vendor.get("/query")
 def query() -> Response:
-    """What a function knows of one ticker, newest first, text for numbers."""
+    """The data of a function for one ticker, newest first. Numbers are strings."""
     function, ticker = request.args.get("function", ""), request.args.get("symbol", "")
     if function in EVENTS and vendor.listed(ticker):
         trades = vendor.events(ticker, FIRST_SESSION, date.max)[::-1]
@@ -104,7 +104,7 @@ def query() -> Response:
 
 
 def _series(function: str, ticker: str) -> Response:
-    """The latest 100 days, or all, with dates for keys."""
+    """The latest 100 days, or all of them, in an object whose keys are dates."""
     size = request.args.get("outputsize", "compact")
     if function not in SERIES or size not in ("compact", "full") or not vendor.listed(ticker):
         return _invalid_call()

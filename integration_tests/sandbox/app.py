@@ -1,4 +1,4 @@
-"""The sandbox: one HTTP server for all its vendors, in a thread."""
+"""The sandbox: one HTTP server, in a thread, for all its vendors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from integration_tests.sandbox.book import Book
 from integration_tests.sandbox.control import control
 from integration_tests.sandbox.faults import PAGE, SPOILED, Fault, Faults, can_fail
 from integration_tests.sandbox.vendor import KEY, Vendor, answer
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import today
 
 VENDORS: dict[str, Vendor] = {
@@ -33,7 +33,7 @@ UNIVERSE = (
 
 
 class Asked(NamedTuple):
-    """A request that came in. `path` is the vendor's own, without the name it is mounted under."""
+    """A request that was received. `path` is the vendor's own path, without the prefix of the sandbox."""
 
     vendor: str
     path: str
@@ -42,10 +42,10 @@ class Asked(NamedTuple):
 
 
 class Sandbox:
-    """Serves every vendor at `base_url(name)` while entered.
+    """Serves every vendor at `base_url(name)` inside a `with` block.
 
-    `now` is the vendors' time (None: the real one), `universe` the tickers of answers for a whole market, `requests`
-    what was asked so far.
+    `now` is the vendors' time, or None for the real time. `universe` lists the tickers in responses for the whole
+    market. `requests` lists the requests received so far.
     """
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
@@ -68,20 +68,20 @@ class Sandbox:
         self._thread.join()
 
     def base_url(self, vendor: str) -> str:
-        """The address of a vendor's API."""
+        """The base URL of a vendor's API."""
         return f"{self.url}/{VENDORS[vendor].name}"
 
     def provider(self, vendor: str, key: str = KEY) -> dict[str, str]:
-        """The provider block of a config that asks a vendor here."""
+        """The provider block for a config that uses a vendor of this sandbox."""
         return {"name": vendor, **VENDORS[vendor].credentials(key), "base_url": self.base_url(vendor)}
 
     @property
     def time(self) -> DateTime:
-        """The moment at the vendors."""
+        """The current time of the vendors."""
         return self.now or pendulum.now("UTC")
 
     def reset(self) -> None:
-        """Back to the start: nothing asked, no faults, the market unedited, the real time."""
+        """Returns to the initial state: no requests, no faults, an unedited market and the real time."""
         self.requests.clear()
         self.faults.clear()
         self.book = Book()
@@ -89,34 +89,35 @@ class Sandbox:
         self.universe = UNIVERSE.split()
 
     def fail(self, kind: str, times: int = 1, vendor: str | None = None, ticker: str | None = None) -> None:
-        """Give the next `times` matching requests a fault, -1 all of them until the reset.
+        """Makes the next `times` matching requests fail; with -1, all of them until the reset.
 
-        A vendor without a wording for the kind of fault never gets it; a kind that none asked for has is an error.
+        A vendor that does not have this kind of fault is never affected. Raises ValueError if none of the vendors in
+        question has it.
         """
         if not any(can_fail(VENDORS[name], kind) for name in ([vendor] if vendor else VENDORS)):
-            raise ValueError(f"no {kind!r} fault at {vendor or 'any vendor'}")
+            raise ValueError(f"{vendor or 'The sandbox'} has no fault {kind!r}")
         self.faults.add(Fault(kind, times, vendor, ticker))
 
     def hide(self, ticker: str, day: date) -> None:
-        """Let a bar arrive late: nobody serves it until it is shown."""
+        """Delays a bar: no vendor serves it until `show` is called."""
         self.book.hide(ticker, day)
 
     def show(self, ticker: str, day: date) -> None:
-        """Let a hidden bar arrive."""
+        """Publishes a bar that was hidden."""
         self.book.show(ticker, day)
 
     def correct(self, ticker: str, day: date, **changes: float) -> None:
-        """Correct fields of a session's raw bar, such as `close`; high and low give way where they must."""
+        """Corrects fields of a session's raw bar, such as `close`. High and low are extended where necessary."""
         self.book.correct(ticker, day, **changes)
 
     def split(self, ticker: str, day: date, factor: float) -> None:
-        """Split a ticker at a session's open: one share becomes `factor` shares."""
+        """Splits a ticker at the open of a session: one share becomes `factor` shares."""
         self.book.split(ticker, day, factor)
 
     def truth(
         self, tickers: Iterable[str], start: date, end: date, adjustment: str = "raw"
     ) -> dict[tuple[str, date], Trade]:
-        """What happened in a window, edits included: also bars that are hidden or not yet published, until today."""
+        """What happened in a window up to today, with all edits, including bars that are hidden or unpublished."""
         as_of = today(self.time)
         return {
             (ticker, trade.date): trade
@@ -126,7 +127,7 @@ class Sandbox:
 
 
 class _Handler(WSGIRequestHandler):
-    """Quiet, dates its answers by the sandbox's time, and closes a connection that a fault cut."""
+    """Logs nothing, dates responses by the sandbox's time, and closes connections that a fault interrupted."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass
@@ -141,7 +142,7 @@ class _Handler(WSGIRequestHandler):
 
 def _app(sandbox: Sandbox) -> Flask:
     app = Flask(__name__, static_folder=None)
-    app.config["PROPAGATE_EXCEPTIONS"] = True  # the server closes the connection on a ConnectionError
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # the server then closes the connection on a ConnectionError
     app.extensions["sandbox"] = sandbox
     app.before_request(lambda: _arrive(sandbox))
     app.after_request(_spoil)
@@ -153,7 +154,7 @@ def _app(sandbox: Sandbox) -> Flask:
 
 
 def _arrive(sandbox: Sandbox) -> Response | None:
-    """Record a vendor's request, and answer in its place when it gets a fault."""
+    """Records a request to a vendor, and responds in its place if the request is to fail."""
     name, _, path = request.path[1:].partition("/")
     if name == control.name:
         return None

@@ -1,4 +1,4 @@
-"""The market as the vendors of a sandbox see it: the synthetic one, plus what a test did to it."""
+"""The market as the vendors of a sandbox see it: the made-up one, with the edits of a test."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-from source_stock_prices import market
-from source_stock_prices.market import Trade
+from source_stock_prices.providers import sample_market as market
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import is_session
 
 Edit = Callable[[Trade], Trade]
 
 
 class Book:
-    """The market's trades with a test's corrections, splits and late bars applied, in the order they were made."""
+    """The trades of the market, with the corrections, splits and late bars of a test applied in order."""
 
     def __init__(self) -> None:
         self._edits: defaultdict[str, list[Edit]] = defaultdict(list)
@@ -26,35 +26,35 @@ class Book:
         self._hidden: set[tuple[str, date]] = set()
 
     def hide(self, ticker: str, day: date) -> None:
-        """Keep a bar from being published until it is shown."""
+        """Withholds a bar until `show` is called."""
         self._hidden.add((ticker, _session(day)))
 
     def show(self, ticker: str, day: date) -> None:
-        """Publish a bar that was hidden."""
+        """Publishes a bar that was hidden."""
         self._hidden.discard((ticker, day))
 
     def is_hidden(self, ticker: str, day: date) -> bool:
-        """Whether a bar is still to arrive."""
+        """Whether a bar is withheld."""
         return (ticker, day) in self._hidden
 
     def correct(self, ticker: str, day: date, **changes: float) -> None:
-        """Change fields of a session's raw trade; high and low give way where they must."""
+        """Changes fields of a session's raw trade. High and low are extended where necessary."""
         if not changes or not set(changes) <= {"open", "high", "low", "close", "volume", "vwap", "trades"}:
-            raise ValueError(f"nothing to correct in {sorted(changes)}")
+            raise ValueError(f"{sorted(changes)} are not fields that can be corrected")
         _session(day)
         self._edits[ticker].append(lambda trade: _corrected(trade, changes) if trade.date == day else trade)
 
     def split(self, ticker: str, day: date, factor: float) -> None:
-        """Split a ticker at a session's open: one share becomes `factor` shares."""
+        """Splits a ticker at the open of a session: one share becomes `factor` shares."""
         if factor <= 0:
-            raise ValueError(f"a split into {factor} shares")
+            raise ValueError(f"the factor of a split must be above zero, not {factor}")
         self._splits[ticker].append((_session(day), factor))
         self._edits[ticker].append(lambda trade: _split(trade, day, factor))
 
     def trades(self, ticker: str, start: date, end: date, adjustment: str, as_of: date) -> list[Trade]:
-        """A ticker's trades in a window that ends on `as_of` at the latest, hidden ones included.
+        """A ticker's trades in a window that ends no later than `as_of`, including hidden ones.
 
-        They are adjusted for what happened until `as_of`. A correction leaves the dividends' factors as they were.
+        They are adjusted for the events up to `as_of`. A correction does not change the factors of dividends.
         """
         window = [self._edited(ticker, trade) for trade in _traded(ticker, start, min(end, as_of))]
         if adjustment == "raw":
@@ -77,11 +77,11 @@ class Book:
 
 def _session(day: date) -> date:
     if not is_session(day):
-        raise ValueError(f"New York does not trade on {day}")
+        raise ValueError(f"{day} is not a trading day in New York")
     return day
 
 
-# The market keeps few walks at hand, and an answer for the whole market needs one of every ticker.
+# The market caches the history of only a few tickers, and a response for the whole market needs all of them.
 @lru_cache(maxsize=64)
 def _known(ticker: str, year: int) -> tuple[Trade, ...]:
     return market.history(ticker, date(year, 12, 31))

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, for those who use it from another process."""
+"""The sandbox's own endpoints, for use from another process."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ control = Blueprint("_sandbox", __name__, url_prefix="/_sandbox")
 
 @control.get("/requests")
 def requests() -> Response:
-    """What was asked so far."""
+    """The requests received so far."""
     return answer([asked._asdict() for asked in sandbox().requests])
 
 
 @control.post("/now")
 def now() -> Response:
-    """Set the vendors' time, in New York where it names no zone: {"now": "2026-11-20T18:00"}; null for the real one."""
+    """Sets the vendors' time: {"now": "2026-11-20T18:00"}, in New York unless it has a zone; null is the real time."""
     return _do(lambda now: setattr(sandbox(), "now", now and pendulum.parse(now, tz=ZONE)))
 
 
 @control.post("/<any(reset, fail, hide, show, correct, split):method>")
 def call(method: str) -> Response:
-    """Call the sandbox's method of that name with the fields of a JSON object."""
+    """Calls the sandbox's method of this name with the fields of a JSON object as arguments."""
     return _do(getattr(sandbox(), method))
 
 

@@ -1,4 +1,4 @@
-"""EODHD. Shapes: https://eodhd.com/financial-apis/api-for-historical-data-and-volumes"""
+"""EODHD. Source: https://eodhd.com/financial-apis/api-for-historical-data-and-volumes"""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, ticker_in_path
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
-# Refusals are plain text, declared as HTML.
+# Refusals are plain text with the content type of HTML.
 REFUSALS = {
     "no-key": partial(answer, "Unauthenticated", 401),
     "bad-key": partial(answer, "Unauthenticated", 401),
     "throttle": partial(answer, "Too Many Requests", 429),
-    # Two spaces, as received.
+    # The two spaces are in the original.
     "quota": partial(
         answer,
         "You exceeded your daily API requests limit.  Please contact support@eodhistoricaldata.com",
@@ -32,7 +32,7 @@ WARNING = "Data is limited by one year as you have free subscription"
 
 
 def _market_ticker(spelling: str) -> str | None:
-    # BRK-B.US: upper case, one dot, and an exchange after it.
+    # Upper case, with one dot and an exchange after it, as in BRK-B.US.
     code, dot, exchange = spelling.rpartition(".")
     if not dot or "." in code or spelling != spelling.upper():
         return None
@@ -51,7 +51,7 @@ vendor = Vendor(
 
 @vendor.get("/eod/<ticker>")
 def bars(ticker: str) -> Response:
-    """One ticker's bars in a window, oldest first, in CSV unless JSON is asked for."""
+    """The bars of one ticker in a window, oldest first, as CSV unless JSON is requested."""
     if not vendor.listed(ticker):
         return answer("Ticker Not Found.", 404)
     start, end = _day("from", FIRST_SESSION), _day("to", date.max)
@@ -65,14 +65,14 @@ def bars(ticker: str) -> Response:
     if request.args.get("order") == "d":
         rows.reverse()
     if cut:
-        # On the last row; where there is none, in a row of its own.
+        # The warning is in the last row. If there is no row, it is a row by itself.
         rows[-1:] = [{**row, "warning": WARNING} for row in rows[-1:] or [{}]]
     return _table("Date,Open,High,Low,Close,Adjusted_close,Volume", rows)
 
 
 @vendor.get("/splits/<ticker>")
 def splits(ticker: str) -> Response:
-    """One ticker's splits in a window, oldest first: new shares for old ones."""
+    """The splits of one ticker in a window, oldest first, as new shares / old shares."""
     rows = [
         {"date": trade.date.isoformat(), "split": f"{max(trade.split, 1):.6f}/{max(1 / trade.split, 1):.6f}"}
         for trade in _events(ticker)
@@ -83,7 +83,7 @@ def splits(ticker: str) -> Response:
 
 @vendor.get("/div/<ticker>")
 def dividends(ticker: str) -> Response:
-    """One ticker's dividends in a window, oldest first: as paid, and divided by every split since."""
+    """The dividends of one ticker in a window, oldest first, both as paid and divided by every later split."""
     rows = [
         {
             "date": trade.date.isoformat(),
@@ -103,14 +103,14 @@ def dividends(ticker: str) -> Response:
 
 def _events(ticker: str) -> list[Trade]:
     if g.free:
-        abort(REFUSALS["plan"]())  # until the vendor's support is asked for them
+        abort(REFUSALS["plan"]())  # until the user asks the vendor's support for them
     if not vendor.listed(ticker):
         abort(answer("Ticker Not Found.", 404))
     return vendor.events(ticker, _day("from", FIRST_SESSION), _day("to", date.max))
 
 
 def _shares_since(ticker: str, day: date) -> float:
-    """What became of one share of a day."""
+    """How many shares one share of a given day has become."""
     return prod(trade.split for trade in vendor.events(ticker, day + timedelta(days=1), vendor.now.date()))
 
 
@@ -136,5 +136,5 @@ def _row(trade: Trade, adjusted: Trade) -> dict[str, Any]:
         "low": trade.low,
         "close": trade.close,
         "adjusted_close": adjusted.close,
-        "volume": adjusted.volume,  # in the shares of today, beside raw prices
+        "volume": adjusted.volume,  # in today's shares, next to raw prices
     }

@@ -1,4 +1,4 @@
-"""Faults on demand: which requests get one, and those that look the same whoever the vendor is."""
+"""Faults on demand: which requests they affect, and the faults that look the same for every vendor."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PAGE = "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{tit
 
 
 def _cut() -> NoReturn:
-    raise ConnectionAbortedError("the server closes the connection without an answer")
+    raise ConnectionAbortedError("the server closes the connection without a response")
 
 
 def _redirect() -> Response:
-    # This server under another host name: what follows there, key included, is seen in the record of requests.
+    # The same server under another host name, so that the requests sent there, and any key in them, are recorded.
     return answer("", 302, {"Location": f"http://localhost:{request.environ['SERVER_PORT']}/foreign{request.path}"})
 
 
@@ -53,7 +53,7 @@ KINDS = {*INSTEAD, *SECONDS, *SPOILED}
 
 @dataclass
 class Fault:
-    """What becomes of the next `times` requests to a vendor for a ticker; -1 means all of them, None means any."""
+    """A fault of the next `times` requests (-1: all) to a vendor (None: any) for a ticker (None: any)."""
 
     kind: str
     times: int = 1
@@ -61,7 +61,7 @@ class Fault:
     ticker: str | None = None
 
     def fits(self, vendor: Vendor) -> bool:
-        """Whether the current request, to this vendor, gets the fault."""
+        """Whether the fault applies to the current request to this vendor."""
         return (
             self.times != 0
             and self.vendor in (None, vendor.name)
@@ -71,12 +71,12 @@ class Fault:
 
 
 def can_fail(vendor: Vendor, kind: str) -> bool:
-    """Whether a vendor has an answer for a kind of fault."""
+    """Whether a vendor can fail in this way."""
     return kind in KINDS or kind.removesuffix("-retry-after") in vendor.refusals
 
 
 class Faults:
-    """The faults still to come, first come first served."""
+    """The pending faults, in the order they were added."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -84,19 +84,19 @@ class Faults:
         self._released = Event()
 
     def add(self, fault: Fault) -> None:
-        """Plan a fault behind those planned before."""
+        """Adds a fault after the pending ones."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget all faults, and let go of the answers held back."""
+        """Removes all faults, and releases the responses that are being delayed."""
         with self._lock:
             self._faults.clear()
             self._released.set()
             self._released = Event()
 
     def take(self, vendor: Vendor) -> str | None:
-        """The kind of fault that the current request gets."""
+        """The kind of fault for the current request, or None. Counts it as used."""
         with self._lock:
             fault = next((fault for fault in self._faults if fault.fits(vendor)), None)
             if fault is None:
@@ -105,7 +105,7 @@ class Faults:
             return fault.kind
 
     def before(self, vendor: Vendor, kind: str) -> Response | None:
-        """The answer that a fault gives in the vendor's place; None when the vendor answers, perhaps later."""
+        """The response of a fault in the vendor's place; None if the vendor itself responds, perhaps after a delay."""
         if kind in INSTEAD:
             return INSTEAD[kind]()
         if kind in SECONDS:

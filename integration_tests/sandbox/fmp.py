@@ -1,4 +1,4 @@
-"""Financial Modeling Prep. Shapes: https://site.financialmodelingprep.com/developer/docs/stable, OpenBB's recording."""
+"""Financial Modeling Prep. Source: https://site.financialmodelingprep.com/developer/docs/stable, OpenBB's recording."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 from flask import Response, g, request
 
 from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 MOST_ROWS = 5000
 
 FREE_TICKERS = ("AAPL", "AMZN", "BAC", "COST", "CSCO", "DIS", "GOOGL", "INTC", "JPM", "KO", "MSFT", "NVDA", "TSLA")
-"""Of the some 85 that the free plan serves."""
+"""Some of the roughly 85 tickers in the free plan."""
 
 FREE_YEARS = 5
 
 FREE_LIMIT = 5
-"""The largest `limit` that the free plan takes. Without one, it serves all."""
+"""The largest `limit` that the free plan accepts. Without a limit, it returns everything."""
 
 MOST_EVENTS = 1000
 
@@ -46,7 +46,7 @@ REFUSALS = {
             "https://site.financialmodelingprep.com/faqs?search=why-is-my-api-key-invalid for more information.",
         ),
     ),
-    # The same for a burst and for a day's requests that are spent, and never a Retry-After.
+    # The same for a burst and for a used-up daily quota, and never with a Retry-After header.
     "throttle": partial(
         _error,
         429,
@@ -81,7 +81,7 @@ REFUSALS = {
 
 
 def _market_ticker(spelling: str) -> str | None:
-    # BRK-B; a dot begins an exchange's suffix, and none is A, B or C.
+    # A share class has a hyphen, as in BRK-B. A dot precedes an exchange suffix, and no suffix is A, B or C.
     return None if re.search(r"\.[ABC]$", spelling) else spelling.upper().replace("-", ".")
 
 
@@ -98,27 +98,27 @@ vendor = Vendor(
 
 @vendor.get("/stable/historical-price-eod/<any('non-split-adjusted', full, 'dividend-adjusted', light):variant>")
 def bars(variant: str) -> Response:
-    """One ticker's bars in a window, newest first, at most 5,000; none of an unknown ticker."""
+    """The bars of one ticker in a window, newest first, at most 5,000; an empty list for an unknown ticker."""
     ticker, today = request.args.get("symbol", ""), vendor.now.date()
     if g.free and ticker not in FREE_TICKERS:
         return REFUSALS["ticker-plan"]()
     reach = today.subtract(years=FREE_YEARS)
     start = request.args.get("from", reach, type=date.fromisoformat)
     end = request.args.get("to", today, type=date.fromisoformat)
-    # What is older than the free plan goes without a word.
+    # Bars older than the free plan allows are left out without a warning.
     trades = vendor.bars(ticker, max(start, reach) if g.free else start, end, ADJUSTMENTS[variant])
     return answer([_row(variant, ticker, trade) for trade in trades[::-1][:MOST_ROWS]])
 
 
 @vendor.get("/stable/splits")
 def splits() -> Response:
-    """All splits of a ticker, newest first; none of an unknown one."""
+    """All splits of a ticker, newest first; an empty list for an unknown one."""
     return _events({trade.date: _split(trade.split) for trade in _trades() if trade.split != 1})
 
 
 @vendor.get("/stable/dividends")
 def dividends() -> Response:
-    """All dividends of a ticker, newest first; none of an unknown one."""
+    """All dividends of a ticker, newest first; an empty list for an unknown one."""
     trades = _trades()
     splits = {trade.date: prod(later.split for later in trades if later.date > trade.date) for trade in trades}
     return _events({trade.date: _dividend(trade, splits[trade.date]) for trade in trades if trade.dividend})
@@ -126,7 +126,7 @@ def dividends() -> Response:
 
 @vendor.get("/stable/profile")
 def profile() -> Response:
-    """One ticker's company; an empty list for an unknown one."""
+    """The company profile of a ticker; an empty list for an unknown one."""
     ticker = request.args.get("symbol", "")
     if g.free and ticker not in FREE_TICKERS:
         return REFUSALS["ticker-plan"]()
@@ -138,13 +138,13 @@ def profile() -> Response:
 
 @vendor.get("/api/<path:path>")
 def legacy(path: str) -> Response:
-    """The API before /stable, closed to newer keys."""
+    """The API before /stable, which rejects newer keys."""
     return REFUSALS["legacy"]()
 
 
 @vendor.get("/<path:path>")
 def missing(path: str) -> Response:
-    """Any other path: an empty list all the same."""
+    """Any other path: an empty list with status 404."""
     return answer([], 404)
 
 
@@ -184,7 +184,7 @@ def _row(variant: str, ticker: str, trade: Trade) -> dict[str, Any]:
     named = {"symbol": ticker, "date": trade.date.isoformat()}
     if variant == "light":
         return {**named, "price": trade.close, "volume": trade.volume}
-    if variant != "full":  # raw prices and fully adjusted ones, under the same names
+    if variant != "full":  # raw and fully adjusted prices have the same field names
         prices = {"adjOpen": trade.open, "adjHigh": trade.high, "adjLow": trade.low, "adjClose": trade.close}
         return {**named, **prices, "volume": trade.volume}
     change = round(trade.close - trade.open, 4)
@@ -197,5 +197,5 @@ def _row(variant: str, ticker: str, trade: Trade) -> dict[str, Any]:
         "volume": trade.volume,
         "change": change,
         "changePercent": round(100 * change / trade.open, 5),
-        "vwap": round((trade.open + trade.high + trade.low + trade.close) / 4, 4),  # no volume in it
+        "vwap": round((trade.open + trade.high + trade.low + trade.close) / 4, 4),  # not weighted by volume
     }

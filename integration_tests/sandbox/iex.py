@@ -1,4 +1,4 @@
-"""IEX Cloud. Shapes: the recordings of https://github.com/dblock/iex-ruby-client and the rows of its last years."""
+"""IEX Cloud. Source: the recordings of https://github.com/dblock/iex-ruby-client and rows from its last years."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from flask import Response, request
 from pendulum import Date
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
-# Refusals are plain text, declared as HTML.
+# Refusals are plain text with the content type of HTML.
 REFUSALS = {
     "no-key": partial(answer, "An API key is required to access this data and no key was provided", 401),
     "bad-key": partial(answer, "The API key provided is not valid.", 403),
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 class Change(NamedTuple):
-    """A close beside the one before it and the first one of the range."""
+    """A close, the close before it, and the first close of the range."""
 
     close: float
     before: float
@@ -52,23 +52,23 @@ class Change(NamedTuple):
 
     @property
     def amount(self) -> float:
-        """The change since the session before."""
+        """The change since the previous session."""
         return round(self.close - self.before, 4)
 
     @property
     def ratio(self) -> float:
-        """The change since the session before, as a part of it."""
+        """The change since the previous session, as a fraction of that close."""
         return self.close / self.before - 1
 
     @property
     def over_time(self) -> float:
-        """The change since the range began, as a part of its first close."""
+        """The change since the start of the range, as a fraction of its first close."""
         return round(self.close / self.first - 1, 6)
 
 
 @vendor.get("/stock/<ticker>/chart/<reach>")
 def chart(ticker: str, reach: str) -> Response:
-    """One ticker's bars of a range that ends today. A ticker that starts with OLD is answered as in 2020."""
+    """The bars of one ticker in a range that ends today. A ticker that starts with OLD gets a response as of 2020."""
     if strange := sorted(request.args.keys() - PARAMETERS):
         return answer({"error": f'"{strange[0]}" is not allowed'}, 400)
     if not vendor.listed(ticker):
@@ -84,7 +84,7 @@ def chart(ticker: str, reach: str) -> Response:
 
 
 def _rows(ticker: str, reach: str, shape: Callable[[Trade, Trade, Trade, Change], Row]) -> list[Row]:
-    """A range's rows, ascending."""
+    """The rows of a range, oldest first."""
     start, count = _start(vendor.now.date(), reach), SESSIONS.get(reach, 0)
     raw, split, full = (vendor.bars(ticker, start, date.max, each)[-count:] for each in ("raw", "splits", "all"))
     closes = [trade.close for trade in split]

@@ -1,4 +1,4 @@
-"""Marketstack, version 2. Shapes: recorded bodies of 2021 and 2025, and https://marketstack.com/documentation_v2"""
+"""Marketstack, version 2. Source: responses from 2021 and 2025, and https://marketstack.com/documentation_v2"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 
 def _error(status: int, code: str, said: str, **context: Any) -> Response:
@@ -33,11 +33,11 @@ REFUSALS = {
 }
 
 WHOLE_SINCE = date(2022, 1, 1)
-"""Rows before have an adjusted close, but no other adjusted field."""
+"""Rows before this day have an adjusted close but no other adjusted field."""
 
 
 def _market_ticker(spelling: str) -> str | None:
-    # BRK-B, in any case; a dot is before an exchange, of which London, Tokyo and two more have one letter.
+    # A share class has a hyphen, as in BRK-B, in upper or lower case. A dot precedes an exchange; four have one letter.
     return None if re.search(r"\.[^FLTV]$", spelling.upper()) else spelling.upper().replace("-", ".")
 
 
@@ -58,7 +58,7 @@ vendor = Vendor(
 
 @vendor.get("/eod")
 def bars() -> Response:
-    """The bars of some tickers in a window, newest first, in pages. Unknown tickers are left out beside known ones."""
+    """The bars of some tickers in a window, newest first, in pages. Leaves out unknown tickers if any is known."""
     symbols = _symbols()
     if not symbols:
         missing = {"key": "missing_symbols", "message": "You did not specify any symbols."}
@@ -70,7 +70,7 @@ def bars() -> Response:
     if not known:
         return REFUSALS["unknown-ticker"]()
     start, end = _day("date_from", FIRST_SESSION), _day("date_to", date.max)
-    if g.free:  # cut without a word
+    if g.free:  # the vendor cuts off the rest without a warning
         start = max(start, vendor.now.date().subtract(years=1))
     rows = [row for symbol in known for row in _rows(symbol, start, end)]
     rows.sort(key=lambda row: row["date"], reverse=request.args.get("sort") != "ASC")
@@ -126,7 +126,7 @@ def _row(symbol: str, trade: Trade, adjusted: Trade) -> dict[str, Any]:
         "exchange_code": exchange or "NASDAQ",
         "asset_type": "Stock",
         "price_currency": "usd",
-        "symbol": code,  # without its exchange
+        "symbol": code,  # without the exchange
         "exchange": exchange or "XNAS",
         "date": f"{trade.date}T00:00:00+0000",
     }

@@ -1,4 +1,4 @@
-"""Massive, formerly Polygon.io. Shapes: https://massive.com/docs/rest/stocks/aggregates/custom-bars"""
+"""Massive, formerly Polygon.io. Source: https://massive.com/docs/rest/stocks/aggregates/custom-bars"""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import orjson
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after, sandbox, ticker_in_path
-from source_stock_prices.market import Trade
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 HOST = "https://api.massive.com"
-"""The host in every `next_url`, whichever host was asked."""
+"""The host in every `next_url`, whatever host the request was sent to."""
 
 START, CLOSE = time(0), time(16)
 FRACTIONS_SINCE = date(2026, 2, 1)
@@ -59,7 +59,7 @@ REFUSALS = {
 
 
 def _market_ticker(spelling: str) -> str | None:
-    # Case matters: a small p marks a preferred share (KIMpL).
+    # Tickers are case-sensitive: a lower-case p marks a preferred share (KIMpL).
     return spelling if re.fullmatch(r"[A-Z0-9]+(p[A-Z]?)?(\.[A-Z]+)?", spelling) else None
 
 
@@ -82,7 +82,7 @@ def _stamp(response: Response) -> Response:
 
 @vendor.get("/v2/aggs/ticker/<ticker>/range/1/day/<start>/<end>")
 def ticker_bars(ticker: str, start: str, end: str) -> Response:
-    """One ticker's bars in a window, timed by the start of the day in New York."""
+    """The bars of one ticker in a window, stamped with the start of the day in New York."""
     asked = _asked()
     first, last = _window(start, end)
     trades = vendor.bars(ticker, first, last, _adjustment(asked))
@@ -91,7 +91,7 @@ def ticker_bars(ticker: str, start: str, end: str) -> Response:
         trades.reverse()
     limit = _limit(asked, default=5000, most=50_000)
     page, rest = trades[:limit], trades[limit:]
-    # No bars: no `results`, not even an empty list.
+    # Without bars there is no `results`, not even an empty list.
     results = {"results": [_row(trade, START) for trade in page]} if page else {}
     body = {"ticker": ticker, **_envelope(len(page), asked, results)}
     if rest:
@@ -103,7 +103,7 @@ def ticker_bars(ticker: str, start: str, end: str) -> Response:
 
 @vendor.get("/v2/aggs/grouped/locale/us/market/stocks/<day>")
 def market_bars(day: str) -> Response:
-    """One session of every ticker, timed by the close. Days without a session have an empty list."""
+    """One session of every ticker, stamped with the close. A day without a session has an empty list."""
     asked = _asked()
     first, _ = _window(day, day)
     rows = [
@@ -116,7 +116,7 @@ def market_bars(day: str) -> Response:
 
 @vendor.get("/stocks/v1/splits")
 def splits() -> Response:
-    """The splits of a window, of some tickers or of all, as far as they are known by now; the latest first."""
+    """The splits of some or all tickers in a window that are known by now, latest first."""
     rows = [
         {
             "id": f"{ticker}{trade.date}",
@@ -135,7 +135,7 @@ def splits() -> Response:
 
 @vendor.get("/stocks/v1/dividends")
 def dividends() -> Response:
-    """The dividends of a window, of some tickers or of all, as far as they are known by now; by ticker."""
+    """The dividends of some or all tickers in a window that are known by now, sorted by ticker."""
     rows = [
         {
             "id": f"{ticker}{trade.date}",
@@ -177,7 +177,7 @@ def _page(rows: Sequence[Mapping[str, Any]]) -> Response:
 
 @vendor.get("/v3/reference/tickers/<ticker>")
 def ticker_reference(ticker: str) -> Response:
-    """One ticker's reference data."""
+    """The reference data of one ticker."""
     if not vendor.listed(ticker):
         return REFUSALS["unknown-ticker"]()
     return answer({"request_id": _request_id(), "results": _reference(ticker), "status": "OK"})
@@ -185,7 +185,7 @@ def ticker_reference(ticker: str) -> Response:
 
 @vendor.get("/v3/reference/tickers")
 def ticker_references() -> Response:
-    """The tickers of the market by name, in pages."""
+    """The tickers of the market, sorted by name, in pages."""
     asked = _asked()
     names = sorted(sandbox().universe, reverse=asked.get("order") == "desc")
     names = [name for name in names if asked.get("ticker", name) == name and asked.get("active", "true") == "true"]
@@ -199,7 +199,7 @@ def ticker_references() -> Response:
 
 
 def _asked() -> dict[str, str]:
-    """The request's parameters, which on later pages are in the cursor. The key is never one of them."""
+    """The parameters of the request; on later pages they are in the cursor. The key is not included."""
     cursor = request.args.get("cursor")
     if cursor is None:
         return {name: value for name, value in request.args.items() if name != "apiKey"}
@@ -226,7 +226,7 @@ def _limit(asked: Mapping[str, str], default: int, most: int) -> int:
 
 
 def _window(start: str, end: str) -> tuple[date, date]:
-    """The days of a window, if the plan includes them."""
+    """The first and last day of a window. Aborts if the plan does not cover them."""
     first, last, today = _day(start, "from"), _day(end, "to"), vendor.now.date()
     if last < first:
         abort(_error(400, "The parameter 'to' cannot be a time that occurs before 'from'"))
@@ -277,7 +277,7 @@ def _row(trade: Trade, moment: time) -> dict[str, Any]:
 
 
 def _shortest(volume: float) -> orjson.Fragment:
-    # As recorded: "v":1.12117471e+08. Shorter numbers stay plain: "v":25933.6
+    # As in recorded responses: "v":1.12117471e+08, but smaller numbers without an exponent: "v":25933.6
     digits = Decimal(repr(volume)).normalize()
     mantissa, _, exponent = f"{digits:e}".partition("e")
     return orjson.Fragment(f"{mantissa}e{int(exponent):+03d}" if volume >= 1e6 else f"{digits:f}")

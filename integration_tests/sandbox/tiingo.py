@@ -1,4 +1,4 @@
-"""Tiingo. Shapes: https://www.tiingo.com/documentation/end-of-day and the recordings of its Python client."""
+"""Tiingo. Source: https://www.tiingo.com/documentation/end-of-day and the recordings of its Python client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, abort, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 
 def _detail(status: int, said: str) -> Response:
@@ -21,14 +21,14 @@ REFUSALS = {
     "no-key": partial(_detail, 403, "Please supply a token"),
     "bad-key": partial(_detail, 403, "Invalid token."),
     "throttle": partial(_detail, 429, f"Error: You have run over your hourly request allocation. {UPGRADE}"),
-    # Success by its status, and no JSON.
+    # Status 200, and not JSON.
     "quota": partial(answer, f"You have run over your 500 symbol look up for this month. {UPGRADE}"),
     "plan": partial(_detail, 403, "You do not have permission to access the End-of-Day API"),
 }
 
 
 def _market_ticker(spelling: str) -> str | None:
-    # BRK-B, in any case; the dotted form is not known.
+    # A share class has a hyphen, as in BRK-B, in upper or lower case. Tiingo does not know the form with a dot.
     return None if "." in spelling else spelling.upper().replace("-", ".")
 
 
@@ -43,12 +43,12 @@ vendor = Vendor(
 
 @vendor.get("/tiingo/daily/<ticker>/prices")
 def prices(ticker: str) -> Response:
-    """One ticker's bars in a window; without a startDate the latest one."""
+    """The bars of one ticker in a window; without startDate, only the latest one."""
     if not vendor.listed(ticker):
         return _detail(404, f"Error: Ticker '{ticker}' not found")
     end = _day("endDate", date.max)
     if "startDate" not in request.args:
-        # Other date format, other order of keys: 2018-04-12T00:00:00+00:00
+        # This response has another date format, 2018-04-12T00:00:00+00:00, and another order of keys.
         rows = _rows(ticker, FIRST_SESSION, end, "+00:00")[-1:]
         return answer([dict(sorted(row.items())) for row in rows])
     rows = _rows(ticker, _day("startDate", date.max), end, ".000Z")
@@ -57,7 +57,7 @@ def prices(ticker: str) -> Response:
 
 @vendor.get("/tiingo/daily/<ticker>")
 def reference(ticker: str) -> Response:
-    """One ticker's reference data."""
+    """The reference data of one ticker."""
     if not vendor.listed(ticker):
         return _detail(404, "Not found.")
     return answer(
@@ -75,7 +75,7 @@ def reference(ticker: str) -> Response:
 def _day(name: str, default: date) -> date:
     text = request.args.get(name)
     try:
-        # Zeros may be missing: 2015-1-1
+        # Leading zeros are optional: 2015-1-1
         return date(*(int(part) for part in text.split("-"))) if text else default
     except (TypeError, ValueError):
         abort(_detail(400, f"Error: {name} is not a date"))

@@ -1,4 +1,4 @@
-"""Twelve Data. Shapes: https://twelvedata.com/docs#time-series and live answers that public clients quote."""
+"""Twelve Data. Source: https://twelvedata.com/docs#time-series and live responses quoted by public clients."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after
-from source_stock_prices.market import FIRST_SESSION, Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 FREE_CREDITS = 8
-"""Credits a minute of the free plan; each ticker of a request costs one."""
+"""Credits per minute in the free plan. Each ticker in a request costs one."""
 
 MOST_ROWS, USUAL_ROWS = 5000, 30
 
 COUNTRIES = {"NASDAQ": "United States", "NYSE": "United States", "TSX": "Canada"}
-"""The exchanges. A ticker abroad is another company's than the one at home."""
+"""The country of each exchange. The same ticker in another country belongs to another company."""
 
 ADJUSTMENTS = {"none": "raw", "splits": "splits", "all": "all"}
 
@@ -45,7 +45,7 @@ REFUSALS = {
     "no-key": partial(_error, 401, NO_KEY),
     "bad-key": partial(_error, 401, NO_KEY),
     "throttle": partial(_error, 429, MINUTE(used=FREE_CREDITS + 1)),
-    # The same has come with either status.
+    # The same body has been seen with status 200 and 429.
     "throttle-in-200": partial(_error, 429, MINUTE(used=FREE_CREDITS + 1), 200),
     "quota": partial(_error, 429, SPENT.format(period="day", used=801, limit=800, next="day")),
     "plan": partial(
@@ -72,7 +72,7 @@ def _tickers() -> list[str]:
 
 
 def _market_ticker(spelling: str) -> str | None:
-    # BRK.B, in any case, with the exchange behind a colon; the hyphened form is not known.
+    # BRK.B in upper or lower case, optionally with an exchange after a colon. The form with a hyphen is unknown.
     ticker, _, exchange = spelling.upper().partition(":")
     if "-" in ticker or (exchange and exchange not in COUNTRIES):
         return None
@@ -95,14 +95,14 @@ vendor = Vendor(
 
 @vendor.get("/time_series")
 def time_series() -> Response:
-    """The bars of one ticker, or of several under their names."""
+    """The bars of one ticker, or of several in an object whose keys are tickers."""
     tickers = _tickers()
     if g.free and len(tickers) > FREE_CREDITS:
         return _error(429, MINUTE(used=len(tickers)))
     if len(tickers) < 2:
         part = _part(tickers[0]) if tickers else UNKNOWN
         return answer(part, part.get("code", 200), _credits(1))
-    # Whatever is wrong with one of a batch, the status is that of a success.
+    # A batch has status 200, whatever is wrong with one of its tickers.
     return answer({ticker: _part(ticker) for ticker in tickers}, headers={**_credits(len(tickers)), "Is_batch": "true"})
 
 
@@ -111,7 +111,7 @@ def _credits(used: int) -> dict[str, str]:
 
 
 def _part(spelling: str) -> dict[str, Any]:
-    """The bars of one ticker, or why there are none."""
+    """The bars of one ticker, or the error for it."""
     if request.args.get("interval") != "1day":
         abort(_error(400, f"Invalid **interval** provided: {request.args.get('interval')}."))
     adjustment = ADJUSTMENTS.get(request.args.get("adjust", "splits"))
@@ -123,7 +123,7 @@ def _part(spelling: str) -> dict[str, Any]:
     if g.free and _is_abroad(exchange):
         return LARGER_PLAN
     start, end = _day("start_date", FIRST_SESSION), _day("end_date", date.max)
-    # The end is exclusive. Of more rows than are asked for, the newest are sent.
+    # The end is exclusive. If there are more rows than requested, the newest are returned.
     trades = [trade for trade in vendor.bars(ticker, start, end, adjustment) if trade.date < end][-_rows_asked() :]
     if not trades:
         return NO_DATA
@@ -133,7 +133,7 @@ def _part(spelling: str) -> dict[str, Any]:
 
 
 def _listing(spelling: str) -> tuple[str, str]:
-    """A ticker with its exchange, and the exchange: as spelled, else as the other parameters say."""
+    """A ticker with its exchange, and the exchange: from the spelling, or else from the other parameters."""
     ticker, _, exchange = spelling.partition(":")
     country = request.args.get("country", "")
     of_country = next((name for name in COUNTRIES if COUNTRIES[name] == country), country)
@@ -142,7 +142,7 @@ def _listing(spelling: str) -> tuple[str, str]:
 
 
 def _rows_asked() -> int:
-    # With both dates everything between them is meant.
+    # If both dates are given, everything between them is returned.
     usual = MOST_ROWS if {"start_date", "end_date"} <= request.args.keys() else USUAL_ROWS
     rows = request.args.get("outputsize", usual, type=int)
     if not 1 <= rows <= MOST_ROWS:

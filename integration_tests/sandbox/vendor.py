@@ -1,4 +1,4 @@
-"""What every vendor of the sandbox has: keys, publication hours, refusals, and a view of the market."""
+"""What all vendors of the sandbox share: keys, publication hours, refusals and a view of the market."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 from pendulum import DateTime
 
-from source_stock_prices import market
-from source_stock_prices.market import Trade
+from source_stock_prices.providers import sample_market as market
+from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import ZONE
 
 if TYPE_CHECKING:
@@ -21,49 +21,49 @@ KEY = "s4nd+b0x/k3y="
 FREE_KEY = "fr33+b0x/k3y="
 
 TOLD_AHEAD = timedelta(days=30)
-"""How long before its ex-date a split or a dividend is announced."""
+"""How long before its ex-date a split or dividend is announced."""
 
 Refusal = Callable[[], Response]
 
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An HTTP answer: text as the HTML most vendors declare it to be, anything else as JSON in the order given."""
+    """An HTTP response. Text is sent with the content type of HTML, as most vendors do; anything else as JSON."""
     if isinstance(body, str):
         return Response(body, status, headers, content_type="text/html; charset=utf-8")
     return Response(orjson.dumps(body), status, headers, content_type="application/json")
 
 
 def sandbox() -> Sandbox:
-    """The sandbox that the current request came to."""
+    """The sandbox that received the current request."""
     found: Sandbox = current_app.extensions["sandbox"]
     return found
 
 
 def key_after(scheme: str) -> str:
-    """The key in the Authorization header after a scheme, empty without one."""
+    """The key after a scheme in the Authorization header, or an empty string."""
     said, _, key = request.headers.get("Authorization", "").partition(" ")
     return key if said.lower() == scheme.lower() else ""
 
 
 def ticker_in_path() -> tuple[str, ...]:
-    """The tickers of a request for vendors that name one in the path."""
+    """The tickers of a request, for vendors that have one in the path."""
     ticker = (request.view_args or {}).get("ticker")
     return (ticker,) if ticker else ()
 
 
 class Hours(NamedTuple):
-    """When, in New York, a session's final bar is published, how many days later, and since when a partial one is."""
+    """When the final bar of a session is published in New York, how many days later, and from when a partial one is."""
 
     final: time
     days_later: int = 0
     partial: time | None = None
 
     def last_final(self, now: DateTime) -> date:
-        """The latest day whose bar is published and final."""
+        """The latest day whose final bar is published."""
         return self._latest(now, self.final)
 
     def last(self, now: DateTime) -> date:
-        """The latest day whose bar is published, be it partial."""
+        """The latest day whose bar is published, final or partial."""
         return self._latest(now, self.partial or self.final)
 
     def _latest(self, now: DateTime, moment: time) -> date:
@@ -73,10 +73,10 @@ class Hours(NamedTuple):
 class Vendor(Blueprint):
     """One vendor's API, mounted under its name.
 
-    `key` reads the key a request carries. `refusals` are the vendor's answers to the faults that have a wording of its
-    own; `no-key` and `bad-key` must be among them. `market_ticker` translates the vendor's spelling of a ticker, into
-    None where it is not one. `tickers` names those a request asks for. `credentials` turns a key into the settings of a
-    config. With `unknown_is_empty` an unknown ticker is answered like one without bars.
+    `key` reads the key from a request. `refusals` are the vendor's own responses, by kind of fault; they must include
+    `no-key` and `bad-key`. `market_ticker` translates the vendor's spelling of a ticker, and returns None if it is not
+    a valid one. `tickers` returns the tickers that a request is for. `credentials` turns a key into settings of a
+    config. With `unknown_is_empty`, the response for an unknown ticker is the same as for one without bars.
     """
 
     def __init__(
@@ -106,20 +106,20 @@ class Vendor(Blueprint):
 
     @property
     def now(self) -> DateTime:
-        """The moment, in New York."""
+        """The current time in New York."""
         return sandbox().time.in_timezone(ZONE)
 
     def asks_for(self, ticker: str) -> bool:
-        """Whether the current request asks for a ticker, in whichever spelling."""
+        """Whether the current request is for a ticker, in any spelling."""
         return any(ticker in (spelling, self.market_ticker(spelling)) for spelling in self.tickers())
 
     def listed(self, spelling: str) -> str | None:
-        """The market's name of a ticker in this vendor's spelling, None when the vendor does not know it."""
+        """The market's name of a ticker in this vendor's spelling; None if the vendor does not know it."""
         ticker = self.market_ticker(spelling)
         return ticker if ticker and market.is_listed(ticker) else None
 
     def bars(self, spelling: str, start: date, end: date, adjustment: str) -> list[Trade]:
-        """The published bars of a ticker, ascending; none of an unknown one."""
+        """The published bars of a ticker, oldest first; an empty list for an unknown one."""
         ticker, now, book = self.listed(spelling), self.now, sandbox().book
         if ticker is None:
             return []
@@ -129,7 +129,7 @@ class Vendor(Blueprint):
         return [trade if trade.date <= final else _partial(trade) for trade in published]
 
     def events(self, spelling: str, start: date, end: date) -> list[Trade]:
-        """The sessions of a ticker that it splits or pays at, ascending, as they were traded; told weeks ahead."""
+        """The sessions in which a ticker splits or pays a dividend, oldest first, unadjusted; known weeks ahead."""
         ticker, book = self.listed(spelling), sandbox().book
         if ticker is None:
             return []
@@ -139,7 +139,7 @@ class Vendor(Blueprint):
 
 
 def _partial(trade: Trade) -> Trade:
-    """A session that has hardly begun: every price is the first one."""
+    """A session that has just begun: every price is the opening price."""
     first = trade.open
     volume = round(trade.volume / 3)
     return trade._replace(high=first, low=first, close=first, vwap=first, volume=volume, trades=trade.trades // 3)

@@ -1,33 +1,28 @@
 """Alpha Vantage. Reference: https://www.alphavantage.co/documentation/#daily"""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from requests import Response
-
-from source_stock_prices.providers.base import (
+from source_stock_prices.providers.answer import Answer, number
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import (
     ALL,
     RAW,
     Bar,
+    Fields,
     Kind,
-    Problem,
-    Provider,
     Query,
     Request,
     Rule,
-    body_text,
-    calendar_day,
-    classify,
-    decode,
-    number,
-    text_at,
 )
 
-# Every refusal has status 200; several speak of premium plans and of 25 requests a day that mean neither.
+LAST_100_ONLY = (
+    "A free key covers the last 100 sessions: set start_date within the last 19 weeks,"
+    " and reset the stream if its state is older."
+)
+# Every refusal has status 200; several mention premium plans and 25 requests a day but mean neither.
 RULES = (
     # {"Error Message":"the parameter apikey is invalid or missing. Please claim your free API key on ..."}
     Rule(None, "apikey is invalid", Kind.BAD_CREDENTIALS),
@@ -46,40 +41,63 @@ RULES = (
     Rule(None, "per minute", Kind.THROTTLED, wait=60),
     # {"Information":"We have detected your API key as <the key> and our standard API rate limit is 25 requests per
     # day. Please subscribe to any of the premium plans at ... to instantly remove all daily rate limits."}
-    Rule(None, "requests per day", Kind.QUOTA_SPENT, fix="The plan's requests are renewed tomorrow."),
+    Rule(
+        None,
+        "requests per day",
+        Kind.QUOTA_SPENT,
+        fix="The request quota resets tomorrow.",
+    ),
     # {"Information":"... The outputsize=full parameter value is a premium feature for the TIME_SERIES_DAILY endpoint.
     # You may subscribe to any of the premium plans at ... to instantly unlock all premium features"}
     Rule(
         None,
         "outputsize=full",
         Kind.NOT_ENTITLED,
-        fix="A free key sees the last 100 sessions: set a start_date within the last 19 weeks, and reset the stream if"
-        " its state is older.",
+        fix=LAST_100_ONLY,
     ),
     # {"Information":"Thank you for using Alpha Vantage! This is a premium endpoint. You may subscribe ..."}
     Rule(
         None,
         "premium endpoint",
         Kind.NOT_ENTITLED,
-        fix="Of prices, a free key has raw ones alone: set adjustment to raw.",
+        fix="A free key covers raw prices only: set adjustment to raw.",
     ),
 )
 
+FUNCTIONS = {
+    RAW: "TIME_SERIES_DAILY",
+    ALL: "TIME_SERIES_DAILY_ADJUSTED",
+}
 SERIES = "Time Series (Daily)"
 
 COMPACT = 100
-"""Sessions of the short answer, which is all that a free key can ask for. It ends with the latest."""
+"""Sessions of the short answer, the only one a free key can request. It ends with the latest session."""
 
 REACH = timedelta(weeks=19)
-"""How far back that answer always reaches: no exchange trades on more than 100 days of it."""
+"""How far back the short answer always reaches: no exchange trades on more than 100 days of it."""
+
+AS_TRADED = Fields(
+    open="1. open",
+    high="2. high",
+    low="3. low",
+    close="4. close",
+    volume="5. volume",
+)
+BEFORE_SCALING = AS_TRADED._replace(
+    volume="6. volume",
+    adjusted_close="5. adjusted close",
+    dividend="7. dividend amount",
+    split_factor="8. split coefficient",
+)
+FIELDS = {RAW: AS_TRADED, ALL: BEFORE_SCALING}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlphaVantage(Provider):
-    """Bars of one ticker a request: its latest 100, or all, from which the window is taken here.
+    """Bars of one ticker a request: its latest 100, or all of them, from which the window is taken here.
 
-    Raw prices are as traded. The premium series that serves `all` adjusts the close alone: open, high and low are
-    scaled here by the ratio of the adjusted to the raw close, and the volume stays as sent, in shares of the day.
+    Raw prices are as traded. The premium series for `all` adjusts only the close: open, high and low are scaled here
+    by the ratio of the adjusted to the raw close, and the volume stays as sent, in shares of the day.
     """
 
     name = "alpha_vantage"
@@ -87,6 +105,11 @@ class AlphaVantage(Provider):
     key_url = "https://www.alphavantage.co/support/#api-key"
     adjustments = (RAW, ALL)
     free_requests_per_minute = 60
+    key_in_params = {"apikey": "{api_key}"}
+    rules = RULES
+    error_keys = ("Error Message", "Information", "Note")
+    fields = FIELDS
+    ignores_window = True
 
     api_key: str = field(repr=False)
     base_url: str = "https://www.alphavantage.co"
@@ -94,67 +117,59 @@ class AlphaVantage(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return len(ticker.partition(".")[2]) < 2  # TSCO.LON, but BRK.B
 
-    def key_params(self) -> Mapping[str, str]:
-        return {"apikey": self.api_key}
-
     def request(self, query: Query) -> Request:
-        return self.get(
-            f"{self.base_url}/query",
-            {
-                "function": "TIME_SERIES_DAILY" if query.adjustment == RAW else "TIME_SERIES_DAILY_ADJUSTED",
-                "symbol": query.ticker,
-                "outputsize": "compact" if query.today - query.start <= REACH else "full",
-            },
-        )
+        params = {
+            "function": FUNCTIONS[query.adjustment],
+            "symbol": query.ticker,
+            "outputsize": "compact" if query.today - query.start <= REACH else "full",
+        }
+        return self.get(f"{self.base_url}/query", params)
 
-    def problem(self, response: Response) -> Problem | None:
-        body = decode(response)
+    def has_rows(self, answer: Answer) -> bool:
+        if answer.text_at("Error Message"):
+            return False
         # Prices are an object of days; splits and dividends are a list.
-        has_rows = isinstance(body, dict) and (isinstance(body.get(SERIES), dict) or isinstance(body.get("data"), list))
-        if response.status_code == 200 and has_rows and not text_at(body, "Error Message"):
-            return None
-        # An object without either, even {}, is never believed to be an empty answer.
-        said = text_at(body, "Error Message", "Information", "Note")
-        return classify(response, said or body_text(response), RULES if said else ())
+        return isinstance(answer.get(SERIES), dict) or isinstance(answer.get("data"), list)
 
-    def parse(self, response: Response, query: Query) -> Iterable[Bar]:
-        for label, row in decode(response)[SERIES].items():
-            day = calendar_day(label)
-            if not query.start <= day <= query.end:
-                continue
-            bar = Bar(
-                ticker=query.ticker,
-                date=day,
-                open=number(row["1. open"]),
-                high=number(row["2. high"]),
-                low=number(row["3. low"]),
-                close=number(row["4. close"]),
-                volume=number(row["5. volume" if query.adjustment == RAW else "6. volume"]),
-            )
-            yield bar if query.adjustment == RAW else _adjusted(bar, row)
+    def words(self, answer: Answer) -> str | None:
+        # An object without any of them, even {}, is never believed to be an empty answer.
+        return answer.text_at(*self.error_keys) or None
 
-    def notice(self, response: Response, query: Query) -> str:
-        days = decode(response).get(SERIES, ())  # splits and dividends are not cut
-        if len(days) != COMPACT or min(days) <= query.start.isoformat():
+    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+        for day, row in answer.json[SERIES].items():
+            yield {**row, "date": day}
+
+    def bar(self, row: Any, query: Query) -> Bar | None:
+        bar = super().bar(row, query)
+        if bar is None or query.adjustment == RAW:
+            return bar
+        return _adjusted(bar)
+
+    def notice(self, answer: Answer, query: Query) -> str:
+        days = answer.json.get(SERIES, ())  # splits and dividends are not cut
+        if len(days) != COMPACT:
             return ""
-        return f"The answer holds {COMPACT} sessions, none before {min(days)}."
+        first = min(days)
+        if first <= str(query.start):
+            return ""
+        return f"The answer holds {COMPACT} sessions, none before {first}."
 
 
-def _adjusted(bar: Bar, row: Mapping[str, Any]) -> Bar:
-    adjusted = number(row["5. adjusted close"])
-    ratio = adjusted / bar.close if adjusted and bar.close else None
+def _adjusted(bar: Bar) -> Bar:
+    """The bar with its prices scaled as its close is."""
+    close, adjusted = bar.close, bar.adjusted_close
+    ratio = adjusted / close if adjusted and close else None
 
     def scaled(price: float | None) -> float | None:
-        if price == bar.close:
+        if price == close:
             return adjusted  # exactly, so that no high is below its close by a rounding error
-        return None if price is None or ratio is None else number(price * ratio)
+        if price is None or ratio is None:
+            return None
+        return number(price * ratio)
 
     return bar._replace(
         open=scaled(bar.open),
         high=scaled(bar.high),
         low=scaled(bar.low),
         close=adjusted,
-        adjusted_close=adjusted,
-        dividend=number(row["7. dividend amount"]),
-        split_factor=number(row["8. split coefficient"]),
     )

@@ -3,34 +3,13 @@
 Reference: https://github.com/dblock/iex-ruby-client (recordings of 2019 and 2020) and the rows of its last years.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from urllib.parse import quote
+from typing import Any
 
-from requests import Response
-
-from source_stock_prices.providers.base import (
-    ALL,
-    RAW,
-    SPLITS,
-    Bar,
-    Kind,
-    Problem,
-    Provider,
-    Query,
-    Request,
-    Rule,
-    body_text,
-    calendar_day,
-    classify,
-    decode,
-    new_york_day,
-    number,
-    trim,
-)
+from source_stock_prices.providers.answer import Answer, calendar_day, new_york_day, trim
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Bar, Fields, Kind, Query, Request, Rule
 
 # Refusals are plain text with Content-Type text/html.
 RULES = (
@@ -38,9 +17,9 @@ RULES = (
     Rule(None, "api key", Kind.BAD_CREDENTIALS),
     Rule(404, "unknown symbol", Kind.UNKNOWN_TICKER),
     # You have exceeded your allotted message quota. Please enable pay-as-you-go to regain access
-    Rule(402, "message quota", Kind.QUOTA_SPENT, fix="The plan's messages are renewed next month."),
+    Rule(402, "message quota", Kind.QUOTA_SPENT, fix="The message quota resets next month."),
     # You have used all available credits for the month. Please upgrade or purchase additional packages ...
-    Rule(402, "available credits", Kind.QUOTA_SPENT, fix="The plan's credits are renewed next month."),
+    Rule(402, "available credits", Kind.QUOTA_SPENT, fix="The credits reset next month."),
     Rule(402, "", Kind.NOT_ENTITLED),
     Rule(403, "", Kind.BAD_CREDENTIALS),
     Rule(451, "", Kind.NOT_ENTITLED),
@@ -50,7 +29,28 @@ RULES = (
 # A range word counts back from today; each reaches at least this many calendar days.
 RANGES = ((7, "7d"), (28, "1m"), (84, "3m"), (168, "6m"), (364, "1y"), (729, "2y"), (1824, "5y"))
 
-PREFIXES = {RAW: "u", SPLITS: "", ALL: "f"}
+PRICE = "adjusted close"
+"""A key of our own: some rows lack `fclose`."""
+
+FIELDS = {
+    RAW: Fields(
+        close="uclose",
+        open="uopen",
+        high="uhigh",
+        low="ulow",
+        volume="uvolume",
+        adjusted_close=PRICE,
+    ),
+    SPLITS: Fields(adjusted_close=PRICE),
+    ALL: Fields(
+        close="fclose",
+        open="fopen",
+        high="fhigh",
+        low="flow",
+        volume="fvolume",
+        adjusted_close=PRICE,
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,43 +61,32 @@ class Iex(Provider):
     title = "IEX Cloud compatible service"
     key_url = ""
     adjustments = (RAW, SPLITS, ALL)
+    key_in_params = {"token": "{api_key}"}
+    rules = RULES
+    fields = FIELDS
+    ignores_window = True
 
     base_url: str
     api_key: str = field(repr=False)
 
-    def key_params(self) -> Mapping[str, str]:
-        return {"token": self.api_key}
-
     def request(self, query: Query) -> Request:
         days = (query.today - query.start).days
         reach = next((word for most, word in RANGES if days <= most), "max")
-        return self.get(f"{self.base_url}/stock/{quote(query.ticker, safe='')}/chart/{reach}")
+        return self.get(f"{self.base_url}/stock/{self.in_path(query.ticker)}/chart/{reach}")
 
-    def problem(self, response: Response) -> Problem | None:
-        if response.status_code == 200 and isinstance(decode(response), list):
-            return None
-        return classify(response, trim(body_text(response)), RULES)
+    def words(self, answer: Answer) -> str | None:
+        return trim(answer.text)
 
-    def parse(self, response: Response, query: Query) -> Iterable[Bar]:
-        prefix = PREFIXES[query.adjustment]
-        for row in decode(response):
-            row = {key.lower(): value for key, value in {**row}.items()}  # uClose in /stock, uclose in /data/core
-            # The later shape has the day in `priceDate`, with `date` as text or as milliseconds at midnight UTC.
-            day = _day(row.get("pricedate") or row["date"])
-            if not query.start <= day <= query.end:
-                continue
-            yield Bar(
-                ticker=query.ticker,
-                date=day,
-                open=number(row[f"{prefix}open"]),
-                high=number(row[f"{prefix}high"]),
-                low=number(row[f"{prefix}low"]),
-                close=number(row[f"{prefix}close"]),
-                volume=number(row[f"{prefix}volume"]),
-                adjusted_close=number(row.get("fclose")),
-            )
+    def bar(self, row: Any, query: Query) -> Bar | None:
+        row = {key.lower(): value for key, value in {**row}.items()}  # uClose in /stock, uclose in /data/core
+        row[PRICE] = row.get("fclose")
+        # The later shape has the day in `priceDate`, with `date` as text or as milliseconds at midnight UTC.
+        day = _day(row.get("pricedate") or row["date"])
+        return super().bar({**row, "date": str(day)}, query)
 
 
 def _day(label: str | int) -> date:
+    if isinstance(label, str):
+        return calendar_day(label)
     # Midnight UTC is the evening before in New York: half a day later names the same day in both.
-    return calendar_day(label) if isinstance(label, str) else new_york_day(label + 43_200_000)
+    return new_york_day(label + 43_200_000)

@@ -1,33 +1,25 @@
 """Marketstack, version 2. Reference: https://marketstack.com/documentation_v2"""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from requests import Response
-
-from source_stock_prices.providers.base import (
+from source_stock_prices.providers.answer import Answer, text_at
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import (
     ALL,
     RAW,
-    Bar,
+    Fields,
     Kind,
-    Problem,
-    Provider,
     Query,
     Request,
     Rule,
-    asked,
-    body_text,
-    calendar_day,
-    classify,
-    decode,
-    number,
-    text_at,
 )
 
+NEXT_MONTH = "The request quota resets next month."
+VERSION_2 = "Every plan includes HTTPS in version 2: set base_url to https://api.marketstack.com/v2."
 # By code: {"error":{"code":"invalid_access_key","message":"You have not supplied a valid API Access Key."}}
 RULES = (
     Rule(None, "access_key", Kind.BAD_CREDENTIALS),  # invalid_..., missing_...
@@ -36,30 +28,54 @@ RULES = (
     # Answered to some spellings of an exchange, such as .XTKS for Tokyo's .T
     Rule(None, "data_not_available", Kind.UNKNOWN_TICKER),
     Rule(None, "rate_limit_reached", Kind.THROTTLED, wait=1),  # 5 a second
-    Rule(None, "usage_limit_reached", Kind.QUOTA_SPENT, fix="The plan's requests are renewed next month."),
+    Rule(
+        None,
+        "usage_limit_reached",
+        Kind.QUOTA_SPENT,
+        fix=NEXT_MONTH,
+    ),
     # The given user account has reached its monthly allowed request volume.
-    Rule(None, "too_many_requests", Kind.QUOTA_SPENT, fix="The plan's requests are renewed next month."),
+    Rule(
+        None,
+        "too_many_requests",
+        Kind.QUOTA_SPENT,
+        fix=NEXT_MONTH,
+    ),
     Rule(
         None,
         "https_access_restricted",
         Kind.NOT_ENTITLED,
-        fix="Version 2 has HTTPS in every plan: set base_url to https://api.marketstack.com/v2.",
+        fix=VERSION_2,
     ),
     Rule(None, "function_access_restricted", Kind.NOT_ENTITLED),
 )
 
 CLASS = re.compile(r"\.(?=[A-EG-KM-SUW-Z]$)")
-"""The dot before a class of shares. .F, .L, .T and .V are Frankfurt, London, Tokyo and TSX Venture."""
+"""The dot before a share class. .F, .L, .T and .V are Frankfurt, London, Tokyo and TSX Venture."""
 
 ROWS = 1000
 """The most rows of one answer."""
+
+AS_TRADED = Fields(
+    adjusted_close="adj_close",
+    dividend="dividend",
+    split_factor="split_factor",
+)
+ADJUSTED = AS_TRADED._replace(
+    open="adj_open",
+    high="adj_high",
+    low="adj_low",
+    close="adj_close",
+    volume="adj_volume",
+)
+FIELDS = {RAW: AS_TRADED, ALL: ADJUSTED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marketstack(Provider):
     """Bars of up to 100 tickers a request, raw or adjusted for splits and dividends, in pages, newest first.
 
-    A ticker that is not known is left out beside one that is; alone it is refused.
+    An unknown ticker is left out where another one is known, and refused where none is.
     """
 
     name = "marketstack"
@@ -69,6 +85,9 @@ class Marketstack(Provider):
     tickers_per_request = 100
     charges_by_ticker = True
     bars_per_request = ROWS
+    key_in_params = {"access_key": "{api_key}"}
+    rules = RULES
+    fields = FIELDS
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.marketstack.com/v2"
@@ -79,73 +98,66 @@ class Marketstack(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return "." not in self.spelling(ticker)
 
-    def key_params(self) -> Mapping[str, str]:
-        return {"access_key": self.api_key}
-
     def request(self, query: Query) -> Request:
-        return self._get(
-            query.tickers,
-            {"date_from": query.start.isoformat(), "date_to": query.end.isoformat(), "limit": str(ROWS)},
-        )
+        params = {
+            "date_from": str(query.start),
+            "date_to": str(query.end),
+            "limit": str(ROWS),
+        }
+        return self._get(query.tickers, params)
 
-    def problem(self, response: Response) -> Problem | None:
-        body = decode(response)
-        body = body if isinstance(body, dict) else {}
-        if response.status_code == 200 and isinstance(body.get("data"), list):
-            return None
-        error = body.get("error", {})
-        code, message = text_at(error, "code"), text_at(error, "message")
-        # What is wrong with a request is in the context alone.
-        said = f"{code}: {message}" if code and "context" not in error else body_text(response)
-        return classify(response, said, RULES if code else ())
-
-    def parse(self, response: Response, query: Query) -> Iterable[Bar]:
-        prefix = "" if query.adjustment == RAW else "adj_"
-        tickers = self._by_symbol(query.tickers)
-        for row in decode(response)["data"]:
-            for ticker in tickers[self.spelling(row["symbol"])]:
-                yield Bar(
-                    ticker=ticker,
-                    date=calendar_day(row["date"]),  # 2025-01-31T00:00:00+0000
-                    open=number(row[f"{prefix}open"]),
-                    high=number(row[f"{prefix}high"]),
-                    low=number(row[f"{prefix}low"]),
-                    close=number(row[f"{prefix}close"]),
-                    volume=number(row[f"{prefix}volume"]),
-                    adjusted_close=number(row["adj_close"]),
-                    dividend=number(row["dividend"]),
-                    split_factor=number(row["split_factor"]),
-                )
-
-    def next_request(self, response: Response) -> Request | None:
-        body, params = decode(response), asked(response)
-        page, count = body["pagination"], len(body["data"])
-        seen = int(params.get("offset", "0")) + count
-        # A total of 0 beside rows was seen: a full page is then followed by another.
+    def next_request(self, answer: Answer) -> Request | None:
+        page = answer.json["pagination"]
+        count = len(answer.json["data"])
+        seen = int(answer.params.get("offset", "0")) + count
+        # A total of 0 beside rows was seen: then a full page is followed by another.
         if seen == page["total"] or (seen > page["total"] and count < page["limit"]):
             return None
         if not count:
             raise ValueError(f"no rows after {seen} of {page['total']}")
-        return Request(f"{self.base_url}/eod", {**params, "offset": str(seen)})
+        return Request(f"{self.base_url}/eod", {**answer.params, "offset": str(seen)})
 
     def reference_request(self, ticker: str) -> Request:
         return self._get((ticker,), {"limit": "1"})
 
-    def is_listed(self, response: Response) -> bool:
-        return bool(decode(response)["data"])
+    def is_listed(self, answer: Answer) -> bool:
+        return bool(answer.json["data"])
+
+    def has_rows(self, answer: Answer) -> bool:
+        return isinstance(answer.get("data"), list)
+
+    def words(self, answer: Answer) -> str | None:
+        error = answer.get("error")
+        code = text_at(error, "code")
+        if not code:
+            return None
+        if "context" in error:
+            return answer.text  # what is wrong with a request is only in there
+        return f"{code}: {text_at(error, 'message')}"
+
+    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+        tickers = self._by_symbol(query.tickers)
+        for row in answer.json["data"]:
+            for ticker in tickers[self.spelling(row["symbol"])]:
+                yield ticker, row
 
     def _get(self, tickers: Iterable[str], params: dict[str, str]) -> Request:
         symbols = ",".join(self.spelling(ticker) for ticker in tickers)
         return self.get(f"{self.base_url}/eod", {"symbols": symbols, **params})
 
     def _by_symbol(self, tickers: Iterable[str]) -> dict[str, list[str]]:
-        """The tickers of each symbol that a row may have: the one asked for, or that without its exchange.
+        """The tickers of each symbol that a row may have: the spelling requested, or the same without its exchange.
 
-        A symbol without exchange that fits two listings is none: their prices must not be mixed.
+        A symbol without exchange that fits two listings is left out: their prices must not be mixed.
         """
         found: defaultdict[str, list[str]] = defaultdict(list)
         for ticker in tickers:
             symbol = self.spelling(ticker)
             for name in {symbol, symbol.partition(".")[0]}:
                 found[name].append(ticker)
-        return {name: alike for name, alike in found.items() if len({self.spelling(each) for each in alike}) == 1}
+        unambiguous = {}
+        for name, alike in found.items():
+            listings = {self.spelling(ticker) for ticker in alike}
+            if len(listings) == 1:
+                unambiguous[name] = alike
+        return unambiguous

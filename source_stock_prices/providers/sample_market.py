@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from math import exp
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from source_stock_prices.sessions import between
 
@@ -49,28 +50,40 @@ def sessions() -> tuple[date, ...]:
 
 def history(ticker: str, until: date) -> tuple[Trade, ...]:
     """A ticker's trades from its listing to a date, inclusive. A longer history begins with the shorter one."""
-    walked = _walk(ticker, until.year) if is_listed(ticker) else ()
-    return walked[: bisect_right(walked, until, key=lambda trade: trade.date)]
+    if not is_listed(ticker):
+        return ()
+    walked = _walk(ticker, until.year)
+    count = bisect_right(walked, until, key=lambda trade: trade.date)
+    return walked[:count]
 
 
 @lru_cache(maxsize=16)
 def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
     random = Random(zlib.crc32(ticker.encode()))
     price = exp(random.uniform(2.5, 5.0))
-    drift, swing = random.uniform(0.0002, 0.0007), random.uniform(0.008, 0.022)
+    drift = random.uniform(0.0002, 0.0007)
+    swing = random.uniform(0.008, 0.022)
     turnover = exp(random.uniform(13.0, 17.5))
     payout = random.choice((0.0, 0.002, 0.004, 0.006))
     quarter = random.randrange(63)
+    count = bisect_right(sessions(), date(last_year, 12, 31))
     trades: list[Trade] = []
-    for n, day in enumerate(sessions()[: bisect_right(sessions(), date(last_year, 12, 31))]):
-        split = 4.0 if price > 600 else 0.1 if price < 4 else 1.0
+    for n, day in enumerate(sessions()[:count]):
+        split = _split(price)
         price /= split
-        dividend = round(price * payout, 2) if n % 63 == quarter else 0.0
-        opened = price * exp(random.gauss(0, swing / 3))
-        closed = price * exp(random.gauss(drift, swing))
-        high = max(opened, closed) * exp(abs(random.gauss(0, swing / 3)))
-        low = min(opened, closed) * exp(-abs(random.gauss(0, swing / 3)))
-        volume = int(turnover / price * 20 * exp(random.gauss(0, 0.35)))
+        dividend = 0.0
+        if n % 63 == quarter:
+            dividend = round(price * payout, 2)
+        at_open = random.gauss(0, swing / 3)
+        at_close = random.gauss(drift, swing)
+        above = abs(random.gauss(0, swing / 3))
+        below = abs(random.gauss(0, swing / 3))
+        traded = random.gauss(0, 0.35)
+        opened = price * exp(at_open)
+        closed = price * exp(at_close)
+        high = max(opened, closed) * exp(above)
+        low = min(opened, closed) * exp(-below)
+        volume = int(turnover / price * 20 * exp(traded))
         vwap = (opened + high + low + closed) / 4
         trades.append(
             Trade(
@@ -90,10 +103,19 @@ def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
     return tuple(trades)
 
 
+def _split(price: float) -> float:
+    if price > 600:
+        return 4.0
+    if price < 4:
+        return 0.1
+    return 1.0
+
+
 def trades(ticker: str, start: date, end: date) -> tuple[Trade, ...]:
     """A ticker's trades in a window whose ends are inclusive, as traded."""
     known = history(ticker, end)
-    return known[bisect_left(known, start, key=lambda trade: trade.date) :]
+    first = bisect_left(known, start, key=lambda trade: trade.date)
+    return known[first:]
 
 
 def price_factors(ticker: str, as_of: date, *, dividends: bool) -> dict[date, float]:
@@ -110,7 +132,8 @@ def price_factors(ticker: str, as_of: date, *, dividends: bool) -> dict[date, fl
         factors[trade.date] = factor
         factor /= trade.split
         if dividends and trade.dividend and n:
-            factor *= 1 - trade.dividend * trade.split / known[n - 1].close
+            before = known[n - 1].close
+            factor *= 1 - trade.dividend * trade.split / before
     return factors
 
 
@@ -126,11 +149,80 @@ def adjusted(trade: Trade, factor: float, split_factor: float) -> Trade:
     )
 
 
-def adjusted_trades(ticker: str, start: date, end: date, adjustment: str, as_of: date) -> list[Trade]:
+def adjusted_trades(
+    ticker: str,
+    start: date,
+    end: date,
+    adjustment: str,
+    as_of: date,
+) -> list[Trade]:
     """A ticker's trades in a window, adjusted for what happened until `as_of`: `raw`, `splits` or `all`."""
     window = trades(ticker, start, end)
     if adjustment == "raw":
         return list(window)
     splits = price_factors(ticker, as_of, dividends=False)
-    factors = splits if adjustment == "splits" else price_factors(ticker, as_of, dividends=True)
-    return [adjusted(trade, factors[trade.date], splits[trade.date]) for trade in window]
+    factors = splits
+    if adjustment == "all":
+        factors = price_factors(ticker, as_of, dividends=True)
+    comparable = []
+    for trade in window:
+        factor = factors[trade.date]
+        split_factor = splits[trade.date]
+        comparable.append(adjusted(trade, factor, split_factor))
+    return comparable
+
+
+def answer(kind: str, ticker: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
+    """What the market's API answers: an HTTP status, and a body that JSON can hold once its dates are text."""
+    if not is_listed(ticker):
+        return 404, {"error": f"no ticker {ticker} on the sample market"}
+    return 200, {kind: ANSWERS[kind](ticker, params)}
+
+
+def _bars(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    start = date.fromisoformat(params["from"])
+    end = date.fromisoformat(params["to"])
+    asked = adjusted_trades(ticker, start, end, params["adjustment"], as_of=end)
+    fully = adjusted_trades(ticker, start, end, adjustment="all", as_of=end)
+    bars = []
+    for trade, same in zip(asked, fully, strict=True):
+        bar = trade._asdict()
+        bar["adjusted_close"] = same.close
+        bars.append(bar)
+    return bars
+
+
+def _splits(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    splits = []
+    for trade in _window(ticker, params):
+        if trade.split != 1:
+            split = {"date": trade.date, "ratio": trade.split}
+            splits.append(split)
+    return splits
+
+
+def _dividends(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+    dividends = []
+    for trade in _window(ticker, params):
+        if trade.dividend:
+            dividend = {"date": trade.date, "amount": trade.dividend}
+            dividends.append(dividend)
+    return dividends
+
+
+def _tickers(ticker: str, _: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"name": f"{ticker} (made up)"}]
+
+
+def _window(ticker: str, params: Mapping[str, str]) -> tuple[Trade, ...]:
+    start = date.fromisoformat(params["from"])
+    end = date.fromisoformat(params["to"])
+    return trades(ticker, start, end)
+
+
+ANSWERS = {
+    "bars": _bars,
+    "splits": _splits,
+    "dividends": _dividends,
+    "tickers": _tickers,
+}

@@ -1,0 +1,281 @@
+"""What the state remembers against what the vendor answers now. Pure: no HTTP, no Airbyte, no clock.
+
+An *entry* is a ticker's part of the state, as JSON. A *print* stands for a bar there (see `prints`). The *window* is
+the sessions up to an entry's date that a sync asks for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from source_stock_prices.prints import Prints, dump, load, print_of, same_prices
+from source_stock_prices.providers.terms import RAW, Bar
+
+Entry = Mapping[str, Any]
+
+DAY = timedelta(days=1)
+
+MAX_STATES = 12
+"""STATE messages of one sync. Each repeats the state of every ticker."""
+
+MAX_STATE_BYTES = 5_000_000
+"""Bytes of all STATE messages of one sync together."""
+
+
+class Verdict(NamedTuple):
+    """What an answer says of the bars that the state remembers of a ticker.
+
+    If `rewritten`, the whole history has to be read again. If not, `fresh` are the bars to emit, ascending: those that
+    are new or changed, and the one of the state's date.
+    """
+
+    fresh: list[Bar]
+    rewritten: bool = False
+    moved_on: date | None = None
+    """The day that shows that the history was rewritten."""
+    gone: bool = False
+    """Whether the answer has bars, but none of those remembered: a ticker given to another company, for one."""
+    changed: Sequence[date] = ()
+    filled: Sequence[date] = ()
+    """The days without a bar, between remembered ones, that have one now."""
+    missing: Sequence[date] = ()
+    """The days of remembered bars that the vendor no longer serves."""
+
+
+def judge(
+    known: Prints,
+    state_date: date,
+    bars: Iterable[Bar],
+    asked: tuple[date, date],
+    price: float | None = None,
+) -> Verdict:
+    """Compares a ticker's remembered prints with its bars, ascending, of the window `asked`, both ends inclusive.
+
+    An event moves the bars before it, so the oldest bar that both have tells whether the history was rewritten; the
+    newest may not. Entries of older versions have no prints, only the `price` on their date.
+    """
+    first, last = asked
+    now = {bar.date: bar for bar in bars if first <= bar.date <= last}
+    before = {day: known[day] for day in sorted(known) if first <= day <= last}
+    if before:
+        return _judge_by_prints(before, state_date, now)
+    is_asked = first <= state_date <= last
+    return _judge_by_price(price if is_asked else None, state_date, now)
+
+
+def _judge_by_prints(before: Prints, state_date: date, now: dict[date, Bar]) -> Verdict:
+    served = {day: print_of(now[day]) for day in before if day in now}
+    missing = [day for day in before if day not in now]
+    if now and not served:
+        return Verdict(list(now.values()), rewritten=True, moved_on=missing[0], gone=True, missing=missing)
+
+    oldest = min(before)
+    changed, filled, fresh = [], [], []
+    for day, bar in now.items():
+        was_known = day in before
+        if was_known and served[day] != before[day]:
+            changed.append(day)
+        elif was_known and day != state_date:
+            continue
+        elif not was_known and oldest < day < state_date:
+            filled.append(day)
+        fresh.append(bar)
+
+    moved_on = _moved_on(before, served)
+    return Verdict(fresh, moved_on is not None, moved_on, changed=changed, filled=filled, missing=missing)
+
+
+def moved(was: float, now: float) -> bool:
+    """Whether a price changed by more than rounding: half a cent, or 0.05% of it where that is less."""
+    return abs(now - was) > min(0.005, 0.0005 * abs(was))
+
+
+def _moved_on(before: Prints, served: Prints) -> date | None:
+    """The oldest day that both have, if its prices moved."""
+    if not served:
+        return None
+    oldest = min(served)
+    return None if same_prices(served[oldest], before[oldest]) else oldest
+
+
+def _judge_by_price(price: float | None, state_date: date, now: dict[date, Bar]) -> Verdict:
+    fresh = list(now.values())
+    if price is None or not now:
+        return Verdict(fresh)
+    bar = now.get(state_date)
+    if bar is None or bar.close is None:
+        return Verdict(fresh, rewritten=True, moved_on=state_date, gone=True, missing=[state_date])
+    if moved(price, bar.close):
+        return Verdict(fresh, rewritten=True, moved_on=state_date, changed=[state_date])
+    return Verdict(fresh)
+
+
+def known_of(entry: Entry) -> Prints:
+    """The prints that an entry remembers, by day: none for an entry of an older version."""
+    if "date" not in entry:
+        return {}
+    return load(date.fromisoformat(entry["date"]), entry.get("bars", ""))
+
+
+def remember(
+    entry: Entry | None,
+    *,
+    bars: Sequence[Bar],
+    window: int,
+    last_final: date,
+    since: date | None,
+    adjustment: str,
+    provider: str,
+) -> dict[str, Any] | None:
+    """The entry of a ticker after its bars, ascending, were emitted; None while no final bar was ever read.
+
+    `since` is the first day asked for, if the bars are a history (the first one, one read again, or what is before
+    it), else None. `window` is the number of sessions before the last bar to remember. The date never goes back, and
+    moves neither on an empty answer nor past the last final session.
+    """
+    final = [bar for bar in bars if bar.date <= last_final]
+    if not final:
+        return _without_news(entry, since)
+    known: Prints = {}
+    last = final[-1]
+    state_date, price = last.date, last.close
+    if entry and "date" in entry:
+        before = date.fromisoformat(entry["date"])
+        if before > state_date:
+            state_date, price = before, entry.get("price")
+        if changed_setting(entry, adjustment, provider) is None:
+            known = known_of(entry)  # those that the vendor no longer serves are still in the table
+        since = since or first_day(entry, None)
+    since = since or final[0].date
+    for bar in final[-window - 1 :]:
+        known[bar.date] = print_of(bar)
+    return {
+        "date": state_date.isoformat(),
+        "price": price,
+        "adjustment": adjustment,
+        "provider": provider,
+        "since": since.isoformat(),
+        "bars": dump(state_date, _newest(known, window, state_date)),
+    }
+
+
+def failed(entry: Entry | None) -> dict[str, Any]:
+    """The entry of a ticker that failed in this sync."""
+    return {**(entry or {}), "failed": True}
+
+
+def _without_news(entry: Entry | None, since: date | None) -> dict[str, Any] | None:
+    kept = {key: value for key, value in (entry or {}).items() if key != "failed"}
+    if "date" not in kept:
+        return kept or None
+    if since and since < first_day(kept, None):
+        kept["since"] = since.isoformat()  # nothing is there, and it need not be asked again
+    return kept
+
+
+def _newest(known: Prints, window: int, state_date: date) -> Prints:
+    """The prints of the last bars of a window: `window` sessions never span as many calendar days as this allows."""
+    oldest = state_date - timedelta(days=2 * window + 7)
+    days = sorted(day for day in known if oldest <= day <= state_date)
+    return {day: known[day] for day in days[-window - 1 :]}
+
+
+def changed_setting(entry: Entry, adjustment: str, provider: str) -> str | None:
+    """Which setting an entry's bars were read with that is another one now, as a clause for a sentence, else None.
+
+    Older versions wrote no provider, and no adjustment for raw prices. The tutorials wrote no price either.
+    """
+    was_raw = RAW if entry.get("price") else None
+    before = {"adjustment": entry.get("adjustment", was_raw), "provider": entry.get("provider")}
+    now = {"adjustment": adjustment, "provider": provider}
+    clauses = []
+    for name, was in before.items():
+        if was and was != now[name]:
+            clauses.append(f"{name} changed from {was} to {now[name]}")
+    return " and ".join(clauses) or None
+
+
+def upgraded(entry: Entry, start_date: date | None) -> dict[str, Any]:
+    """An entry with its first day, which older versions wrote for adjusted prices only.
+
+    Raw prices were read from the config's `start_date`. Without one, nothing before the entry's date is sure.
+    """
+    if "date" not in entry or "since" in entry:
+        return dict(entry)
+    since = min(start_date or date.max, date.fromisoformat(entry["date"]))
+    return {**entry, "since": since.isoformat()}
+
+
+def first_day(entry: Entry, start_date: date | None) -> date:
+    """Where a history is read again from: the first day ever read, or a later `start_date` of the config."""
+    since = date.fromisoformat(upgraded(entry, start_date)["since"])
+    return max(since, start_date or since)
+
+
+def gap_before(entry: Entry, start: date) -> tuple[date, date] | None:
+    """The window, both ends inclusive, that an earlier start adds before the first day ever read; None for no gap."""
+    if "since" not in entry:
+        return None
+    since = date.fromisoformat(entry["since"])
+    return (start, since - DAY) if start < since else None
+
+
+def window_start(sessions: Sequence[date], recheck_sessions: int) -> date:
+    """The first day of the recheck window, from the sessions up to the state's date, ascending and at least one."""
+    return sessions[max(0, len(sessions) - 1 - recheck_sessions)]
+
+
+def holes(sessions: Iterable[date], known_days: Iterable[date]) -> list[date]:
+    """The sessions without a bar between the oldest and the newest day with one, ascending.
+
+    What is before the oldest may be before the ticker was listed, and what is after the newest is still to come.
+    """
+    days = set(known_days)
+    if not days:
+        return []
+    oldest, newest = min(days), max(days)
+    return [day for day in sessions if oldest < day < newest and day not in days]
+
+
+def holes_to_tell(
+    sessions: Iterable[date],
+    known_days: Iterable[date],
+    *,
+    read_up_to: date | None,
+    old_start: date | None,
+    new_start: date,
+) -> list[date]:
+    """The holes to tell of in this sync, ascending: those met for the first time, and those now given up.
+
+    `known_days` are the days remembered before this sync and those read in it. `read_up_to` is the state's date before
+    it (None: never read). A hole is given up when the window, which began with `old_start`, begins after it.
+    """
+    told = []
+    for day in holes(sessions, known_days):
+        is_met = read_up_to is None or day > read_up_to
+        is_given_up = old_start is not None and old_start <= day < new_start
+        if is_met or is_given_up:
+            told.append(day)
+    return told
+
+
+def order(tickers: Iterable[str], entries: Mapping[str, Entry]) -> list[str]:
+    """The tickers in the order to ask for them, so that a quota that ends half-way starves none.
+
+    Those that failed in the last sync come last. Among the others, the longest unread comes first, then the config's
+    order counts.
+    """
+
+    def turn(ticker: str) -> tuple[bool, str]:
+        entry = entries.get(ticker, {})
+        return bool(entry.get("failed")), entry.get("date", "")
+
+    return sorted(tickers, key=turn)
+
+
+def states_a_sync(state_bytes: int) -> int:
+    """How many STATE messages of this size, in bytes, a sync may write."""
+    fitting = MAX_STATE_BYTES // max(1, state_bytes)
+    return max(1, min(MAX_STATES, fitting))

@@ -1,0 +1,172 @@
+"""What syncs of prices and of events share: queries in slices, answers in order, a bad ticker set aside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
+from copy import deepcopy
+from datetime import date
+from functools import partial
+from itertools import islice
+from logging import Logger
+from typing import Any, Generic, Protocol, TypeVar
+
+from airbyte_cdk.sources.streams.core import StreamData
+
+from source_stock_prices import plan
+from source_stock_prices.config import Config
+from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.prefetch import prefetch
+from source_stock_prices.progress import Progress
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ANY, Query
+from source_stock_prices.report import MAX_UNREADABLE, Report
+
+SLICE_SECONDS = 60
+"""After so many seconds a slice ends and its STATE is written, however many queries it has left."""
+
+T = TypeVar("T")
+State = MutableMapping[str, Any]
+Found = dict[str, list[T]]
+"""What a query's answer has of each ticker."""
+
+
+class Half(Protocol[T]):
+    """What prices and events each do in their own way."""
+
+    @property
+    def name(self) -> str:
+        """The stream's."""
+
+    def queries(self, seen: State) -> list[Query]:
+        """What has to be asked, in the order of its use. May raise ProviderError."""
+
+    def answer(self, query: Query, seen: State, report: Report) -> Found[T]:
+        """The answer to a query. Runs in a worker: it must not touch what others see. May raise ProviderError."""
+
+    def records(
+        self, query: Query, tickers: Iterable[str], found: Found[T], state: State, report: Report
+    ) -> Iterator[StreamData]:
+        """The records of the tickers that did not fail; once they are taken, `state` says that they were."""
+
+    def expected(self, query: Query) -> int | None:
+        """How many records a query's answer has; None where nobody knows."""
+
+    def summary(self) -> Iterable[str]:
+        """A line for each thing to look at that is not in the report, when all was read."""
+
+
+class Sync(Generic[T]):
+    """One stream's sync, from its queries to its final error.
+
+    A ticker that fails does not stop the others. A problem of the whole sync ends it after the records already read are
+    checkpointed. Both raise at the end.
+    """
+
+    def __init__(self, half: Half[T], config: Config, today: date, logger: Logger, requests: Callable[[], int]) -> None:
+        self._half, self._config, self._today = half, config, today
+        self._logger, self._requests = logger, requests
+        self._report = Report(config.provider)
+        self._left = 0
+        self._answers: Generator[tuple[Query, Callable[[], tuple[Found[T], Report]]], None, None] = prefetch(
+            partial(self._answer, {}), (), 1
+        )
+
+    def run(self, messages: Iterable[StreamData]) -> Iterator[StreamData]:
+        """Passes on what the CDK makes of this sync, then logs its findings, and raises the error that ends it."""
+        try:
+            yield from messages
+        finally:
+            self._answers.close()
+        for line in (*self._report.summary(), *self._half.summary()):
+            self._logger.warning(f"{self._half.name}: {line}")
+        if failure := self._report.failure():
+            raise failure
+
+    def slices(self, state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """Batches of queries. A STATE follows each."""
+        seen = deepcopy(dict(state))
+        in_future = [ticker for ticker, last in seen.items() if last["date"] > self._today.isoformat()]
+        if in_future:
+            self._logger.warning(
+                f"{self._half.name}: the state of {names(in_future)} is in the future; nothing is read until that date."
+            )
+        try:
+            queries = self._half.queries(seen)
+        except ProviderError as error:
+            self._report.stop(self._config.tickers, error)
+            return
+        self._progress = Progress(self._half.name, queries, self._half.expected)
+        before = self._requests()
+        if queries:
+            self._logger.info(self._progress.plan(len(self._config.tickers)))
+        self._answers = prefetch(partial(self._answer, seen), queries, self._config.num_workers)
+        self._left = len(queries)
+        size = plan.slice_size(len(queries))
+        while self._left and not self._report.stopped:
+            yield {"queries": min(size, self._left), "of": len(queries)}
+            self._logger.info(self._progress.line(self._requests() - before, self._report.failed))
+
+    def records(self, stream_slice: Mapping[str, Any], state: State) -> Iterator[StreamData]:
+        """The records of the slice's queries, or of those that were answered before it had lasted long enough."""
+        until = time.monotonic() + SLICE_SECONDS
+        yield from self._progress.estimate()
+        for query, answer in islice(self._answers, stream_slice["queries"]):
+            self._left -= 1
+            try:
+                found, report = answer()
+            except ProviderError as error:
+                self._report.stop(query.tickers, error)
+                return
+            yield from self._records(query, found, report, state)
+            if self._report.stopped or time.monotonic() > until:
+                return
+
+    def _records(self, query: Query, found: Found[T], report: Report, state: State) -> Iterator[StreamData]:
+        for line in report.lines:
+            self._logger.warning(f"{self._half.name}: {line}")
+        self._report.add(report, query)
+        # A later query's rows would hide those that a ticker failed on.
+        asked: Iterable[str] = found if query.tickers == (ANY,) else query.tickers
+        good = [ticker for ticker in asked if ticker not in self._report.failed]
+        self._progress.answered(query, sum(len(found.get(ticker, ())) for ticker in good))
+        yield from self._half.records(query, good, found, state, self._report)
+
+    def _answer(self, seen: State, query: Query) -> tuple[Found[T], Report]:
+        report = Report(self._config.provider)
+        return self._half.answer(query, seen, report), report
+
+
+def by_ticker(ask: Callable[[Query, Report], Found[T]], query: Query, report: Report, provider: Provider) -> Found[T]:
+    """What a query's answer has of each ticker. One that fails is set aside, and the others are asked for again.
+
+    Raises ProviderError where the problem is not one ticker's.
+    """
+    try:
+        return ask(query, report)
+    except ProviderError as error:
+        if not error.reaction.of_ticker:
+            raise
+        culprits = [ticker for ticker in query.tickers if _is_culprit(ticker, query, error, provider)]
+        for ticker in culprits:
+            report.set_aside(ticker, error)
+        rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
+        if not rest:
+            return {}
+        if culprits:
+            return by_ticker(ask, query._replace(tickers=rest), report, provider)
+        return _each_alone(ask, query, report, provider)
+
+
+def _is_culprit(ticker: str, query: Query, error: ProviderError, provider: Provider) -> bool:
+    return len(query.tickers) == 1 or provider.spelling(ticker) == error.problem.ticker
+
+
+def _each_alone(ask: Callable[[Query, Report], Found[T]], query: Query, report: Report, provider: Provider) -> Found[T]:
+    """A batch failed, and the vendor does not say for which ticker. Raises where the first few all fail alone, too."""
+    found: Found[T] = {}
+    for tried, ticker in enumerate(query.tickers, 1):
+        found |= by_ticker(ask, query._replace(tickers=(ticker,)), report, provider)
+        if tried >= MAX_UNREADABLE and report.failed.keys() >= set(query.tickers[:tried]):
+            raise report.failed[ticker]
+    return found
