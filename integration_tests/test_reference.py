@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from airbyte_cdk.sources.streams import call_rate
 from pendulum import DateTime
-from source_stock_prices.reference import manifest
 
 from integration_tests.front_door import Output, Row, discover, read
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.app import VENDORS
 from integration_tests.scenario import EVENTS, FRIDAY_EVENING, GARBLED, PASSING, at, config, faults_of, many
+from source_stock_prices.events import manifest
 
 STREAMS = {name: [stream["name"] for stream in manifest(name)["streams"]] for name in VENDORS}
 WITH_EVENTS = [name for name, streams in STREAMS.items() if streams]
