@@ -13,8 +13,7 @@ import pytest
 
 from integration_tests.front_door import Row, read
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_reference import EVENTS
-from integration_tests.test_sync import FRIDAY_EVENING, at, config
+from integration_tests.scenario import EVENTS, FRIDAY_EVENING, at, config
 
 SQL = Path("docs/adjusted_prices.sql").read_text()
 KNOWN = Path("docs/as_known_at.sql").read_text()

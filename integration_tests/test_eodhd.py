@@ -7,7 +7,7 @@ from typing import Any
 
 from integration_tests.front_door import Output, read, table
 from integration_tests.sandbox import FREE_KEY, Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, at, config
+from integration_tests.scenario import FRIDAY_EVENING, at, config
 
 
 def of_free_plan(sandbox: Sandbox, **more: Any) -> Output:

@@ -8,12 +8,11 @@ import pytest
 
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, faults_of, last_served, many
+from integration_tests.scenario import FRIDAY_EVENING, GARBLED, PASSING, VENDORS, config, faults_of, last_served, many
 from source_stock_prices.providers import PROVIDERS
 
 TICKERS = ["AAPL", "MSFT", "GOOG"]
 
-PASSING = ["throttle", "throttle-retry-after", "500", "503-html", "timeout", "cut", "cut-body"]
 LASTING = {
     "throttle": "transient_error",
     "quota": "transient_error",
@@ -25,7 +24,6 @@ LASTING = {
     "cut": "transient_error",
     "cut-body": "transient_error",
 }
-GARBLED = ["html", "truncated", "empty-body", "redirect"]
 
 
 @pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, PASSING))

@@ -11,7 +11,7 @@ from pendulum import DateTime
 
 from integration_tests.front_door import Output, discover, read
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, config, last_served, many
+from integration_tests.scenario import FRIDAY_EVENING, VENDORS, config, last_served, many
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.sessions import between, is_session
 

@@ -28,7 +28,7 @@ from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.app import VENDORS as SERVED
 from integration_tests.sandbox.book import WHOLE_MARKET
 from integration_tests.sandbox.faults import can_fail
-from integration_tests.test_sync import VENDORS, config
+from integration_tests.scenario import VENDORS, config
 from source_stock_prices import sessions
 from source_stock_prices.market import Trade
 from source_stock_prices.providers import PROVIDERS

@@ -8,7 +8,7 @@ import pytest
 
 from integration_tests.front_door import read, table
 from integration_tests.sandbox import FREE_KEY, Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, at, config
+from integration_tests.scenario import FRIDAY_EVENING, at, config
 
 
 def test_it_follows_every_page(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

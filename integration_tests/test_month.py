@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from integration_tests.conftest import DRAWN
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import VENDORS, config
+from integration_tests.scenario import VENDORS, config
 from source_stock_prices.sessions import ZONE, is_session
 
 START = date(2026, 10, 26)

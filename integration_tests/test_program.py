@@ -14,7 +14,7 @@ import pytest
 
 from integration_tests.front_door import Output, catalog, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import config
+from integration_tests.scenario import config
 
 PROGRAMS = [[str(Path(sys.executable).with_name("source-stock-prices"))], [sys.executable, "main.py"]]
 SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT, KO, JNJ", "start_date": "2026-01-02"}

@@ -14,13 +14,11 @@ from pendulum import DateTime
 from integration_tests.front_door import Output, Row, discover, read
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.app import VENDORS
-from integration_tests.test_faults import GARBLED, PASSING
-from integration_tests.test_sync import FRIDAY_EVENING, at, config, faults_of, many
+from integration_tests.scenario import EVENTS, FRIDAY_EVENING, GARBLED, PASSING, at, config, faults_of, many
 from source_stock_prices.events import manifest
 
 STREAMS = {name: [stream["name"] for stream in manifest(name)["streams"]] for name in VENDORS}
 WITH_EVENTS = [name for name, streams in STREAMS.items() if streams]
-EVENTS = ("stock_splits", "dividends")
 TICKERS = ["AAPL", "MSFT", "BRK.B"]
 START = date(2019, 1, 2)
 """Both AAPL and MSFT split after it."""

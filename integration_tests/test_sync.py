@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from datetime import date, timedelta
-from itertools import islice, product
 from pathlib import Path
-from string import ascii_uppercase
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -17,51 +14,27 @@ import pendulum
 import pytest
 from airbyte_cdk.sources.streams import call_rate
 from jsonschema import validate
-from pendulum import DateTime
 
 from integration_tests.front_door import as_message, catalog, check, program, read, table
 from integration_tests.sandbox import FREE_KEY, KEY, Sandbox
-from integration_tests.sandbox.app import VENDORS as SERVED
-from integration_tests.sandbox.faults import can_fail
+from integration_tests.scenario import (
+    FRIDAY_EVENING,
+    REACH,
+    READABLE,
+    SCHEMA,
+    SERVED,
+    VENDORS,
+    at,
+    config,
+    faults_of,
+    last_served,
+    many,
+)
 from source_stock_prices.providers import PROVIDERS
-from source_stock_prices.sessions import ZONE, last_final
-
-VENDORS = [name for name in PROVIDERS if name != "sample"]
-FRIDAY_EVENING = pendulum.datetime(2026, 11, 20, 21, tz=ZONE)
-REACH = {"alpaca": date(2016, 1, 4), "iex": date(2011, 11, 21)}
-"""The oldest session of the vendors that do not have them all."""
-
-SCHEMA = json.loads(Path("source_stock_prices/schemas/stock_prices.json").read_text())
+from source_stock_prices.sessions import ZONE
 
 
-def at(sandbox: Sandbox, moment: DateTime) -> DateTime:
-    """One moment for the vendors and the connector."""
-    sandbox.now = moment
-    return moment
-
-
-def config(sandbox: Sandbox, vendor: str, tickers: str = "AAPL", **more: Any) -> dict[str, Any]:
-    """A config for a vendor of the sandbox."""
-    provider = {"name": "sample"} if vendor == "sample" else sandbox.provider(vendor)
-    return {"provider": provider, "stock_ticker": tickers, **more}
-
-
-def many(count: int) -> list[str]:
-    """So many tickers, of letters alone: some vendors know no others."""
-    return ["T" + "".join(letters) for letters in islice(product(ascii_uppercase, repeat=2), count)]
-
-
-def last_served(vendor: str, now: DateTime = FRIDAY_EVENING) -> date:
-    """The last session whose final bar a vendor has published at a moment."""
-    return min(last_final(now), SERVED[vendor].hours.last_final(now)) if vendor in SERVED else last_final(now)
-
-
-def faults_of(vendors: Iterable[str], kinds: Iterable[str]) -> list[tuple[str, str]]:
-    """Each vendor with each kind of fault that it has an answer for."""
-    return [(vendor, kind) for vendor in vendors for kind in kinds if can_fail(SERVED[vendor], kind)]
-
-
-@pytest.mark.parametrize("vendor", PROVIDERS)
+@pytest.mark.parametrize("vendor", READABLE)
 def test_it_reads_every_final_session_of_the_last_week(sandbox: Sandbox, vendor: str) -> None:
     """The tutorial's window is what a config without dates means."""
     output = read(config(sandbox, vendor, "AAPL, BRK.B"), now=at(sandbox, FRIDAY_EVENING))
@@ -72,7 +45,7 @@ def test_it_reads_every_final_session_of_the_last_week(sandbox: Sandbox, vendor:
     assert sum(state["sourceStats"]["recordCount"] for state in output.of_type("STATE")) == len(output.records)
 
 
-@pytest.mark.parametrize("vendor", PROVIDERS)
+@pytest.mark.parametrize("vendor", READABLE)
 def test_it_writes_records_of_the_published_schema(sandbox: Sandbox, vendor: str) -> None:
     """Every field is there, null where the vendor has none, and every bar says where it came from."""
     output = read(config(sandbox, vendor, start_date="2026-09-01"), now=at(sandbox, FRIDAY_EVENING))
@@ -84,7 +57,7 @@ def test_it_writes_records_of_the_published_schema(sandbox: Sandbox, vendor: str
         assert record["price"] == record["close"]
 
 
-@pytest.mark.parametrize("vendor", PROVIDERS)
+@pytest.mark.parametrize("vendor", READABLE)
 @pytest.mark.parametrize("adjustment", ["raw", "splits", "all"])
 def test_it_reads_prices_adjusted_as_asked(sandbox: Sandbox, vendor: str, adjustment: str) -> None:
     """Each vendor names its adjusted prices differently, some alike for opposite things."""
@@ -110,7 +83,7 @@ def test_it_reads_a_history_longer_than_one_answer(sandbox: Sandbox, vendor: str
     assert "dropped" not in output.log("WARN")
 
 
-@pytest.mark.parametrize("vendor", PROVIDERS)
+@pytest.mark.parametrize("vendor", READABLE)
 def test_it_goes_on_from_its_state(sandbox: Sandbox, vendor: str) -> None:
     """The bar on the state's date comes again, since vendors correct it; older ones do not."""
     first = read(config(sandbox, vendor, "AAPL, MSFT"), now=at(sandbox, FRIDAY_EVENING - timedelta(days=2)))

@@ -15,7 +15,7 @@ from pendulum import DateTime
 from integration_tests.conftest import DRAWN
 from integration_tests.front_door import Output, as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.test_sync import FRIDAY_EVENING, VENDORS, at, config, last_served, many
+from integration_tests.scenario import FRIDAY_EVENING, VENDORS, at, config, last_served, many
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import ALL, SPLITS
 
