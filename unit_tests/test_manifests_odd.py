@@ -13,7 +13,7 @@ import requests_mock
 
 from source_stock_prices.providers.terms import Query
 from source_stock_prices.report import Report
-from unit_tests.test_reference import CASES, TODAY, WITH_MANIFEST, streams
+from unit_tests.test_events import CASES, TODAY, WITH_MANIFEST, streams
 
 ODD: list[Any] = [None, "", "NA", "0000-00-00", 0, -1, [], {}, ["x"], {"x": 1}, True]
 
