@@ -66,7 +66,7 @@ def spec_blocks() -> dict[str, Mapping[str, Any]]:
 
 
 def readme_rows() -> list[set[str]]:
-    """The words in backticks that begin each row of the README's table of providers: the one that names most of them."""
+    """The words in backticks that begin the rows of the README's table of providers: it names most of them."""
     tables: list[list[set[str]]] = [[]]
     for line in (ROOT / "README.md").read_text("utf-8").splitlines():
         if not line.lstrip().startswith("|"):
