@@ -53,6 +53,13 @@ REACTIONS: Mapping[Kind, Reaction] = {
         "Your {title} plan does not cover the {tickers}.{said} Remove {them} from stock_ticker, or upgrade.",
         of_ticker=True,
     ),
+    Kind.BEYOND_PLAN: Reaction(
+        ResponseAction.FAIL,
+        FailureType.config_error,
+        "Your {title} plan does not reach as far back as requested for the {tickers}.{said} Set a later start_date, or"
+        " upgrade.",
+        of_ticker=True,
+    ),
     Kind.NOT_YET: Reaction(
         ResponseAction.FAIL,
         FailureType.transient_error,
