@@ -125,10 +125,14 @@ class Eodhd(Provider):
         if _only_warns(row):
             return None
         bar = super().bar(row, query)
-        if bar is None or query.adjustment == ALL:
-            return bar and _adjusted(bar)
-        # The volume is in the shares of today beside prices as traded. Only none at all is the same in both.
-        return bar._replace(volume=None) if bar.volume else bar
+        if bar is None:
+            return None
+        if query.adjustment == ALL:
+            return _adjusted(bar)
+        if not bar.volume:
+            return bar
+        # It is in the shares of today, beside prices as traded. Only none at all is the same in both.
+        return bar._replace(volume=None)
 
     def notice(self, answer: Answer, query: Query) -> str:
         # The free plan cuts a window to the last year and says so in every row, in the last one, or in one of its own.
