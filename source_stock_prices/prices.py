@@ -315,7 +315,9 @@ class Prices:
 
     def _record(self, bar: Bar) -> dict[str, Any]:
         """A bar as it is in the table."""
-        ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor = bar
+        ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor, currency = (
+            bar
+        )
         return {
             "date": iso(day),
             "stock_ticker": ticker,
@@ -330,6 +332,7 @@ class Prices:
             "adjusted_close": adjusted_close,
             "dividend": dividend,
             "split_factor": split_factor,
+            "currency": currency,
             "adjustment": self._config.adjustment,
             "provider": self._provider.name,
         }
