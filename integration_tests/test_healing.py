@@ -165,7 +165,7 @@ def test_it_sees_a_split_though_the_last_bar_read_is_gone(sandbox: Sandbox, vend
     sandbox.split("AAPL", SPLIT_DAY, 4.0)
     sandbox.hide("AAPL", last)
     output = connection.sync(FRIDAY_EVENING)
-    connection.rows.pop(("AAPL", f"{last}"))
+    connection.rows.pop(("AAPL", f"{last}"), None)
     assert connection.closes() == connection.served()
     assert f"AAPL ({last})" in output.log("WARN") or f"AAPL {last}" in output.log("WARN")
 
