@@ -158,6 +158,7 @@ class Announcements(RuleBasedStateMachine):
 def test_it_follows_the_list_of_events(sandbox: Sandbox, vendor: str, capsys: pytest.CaptureFixture[str]) -> None:
     """After a sync that ended well, what the vendor lists is in the table, and what it does not is cancelled there."""
     machine = type("AnnouncementsModel", (Announcements,), {"sandbox": sandbox, "vendor": vendor})
+    FIGURES.clear()
     try:
         run_state_machine_as_test(machine, settings=hypothesis_settings(DRAWN, stateful_step_count=20))
     finally:

@@ -44,8 +44,12 @@ FEW = ("AAPL", "MSFT", "KO", "BRK.B")
 MANY = tuple(f"T{letter}" for letter in "ABCDEFGHIJKL")
 NEWCOMERS = ("NVDA", "IBM", "PEP")
 SHARES_OF_A_SPLIT = (4.0, 2.0, 0.1, 1.5)
+OTHER_SHARES = (("eodhd", "raw"), ("alpha_vantage", "all"))
+"""Whose volume is in the shares of another day than the prices: made right with the splits, or null."""
+
 PASSING, LASTING, STOPPING = ("throttle", "500", "cut"), ("500", "html"), ("quota", "bad-key")
-STEPS = 30
+STEPS = 25
+MOST_LINES = 12
 
 HOURS = st.sampled_from([0, 6, 9, 15, 17, 20, 21, 23])
 DELAYS = st.sampled_from([0, 0, 1, 2, 3, 5, 12])
@@ -302,7 +306,7 @@ class Market(RuleBasedStateMachine):
     @rule(days=st.integers(0, 4), hour=HOURS)
     def a_daily_sync(self, days: int, hour: int) -> None:
         """Some in a row, for what a longer rest would hide."""
-        for _ in range(3):
+        for _ in range(5):
             self.a_sync(1, 21)
 
     @rule(days=st.integers(0, 3), hour=HOURS, data=st.data())
@@ -369,7 +373,9 @@ class Market(RuleBasedStateMachine):
         due = {ticker for ticker in self._judged() if self._is_due(ticker)}
         forgotten = {ticker for ticker in self.gone if not self._is_known(ticker)}
         self._take(output, failing)
-        if not failing and not (self.plan == "window" and not self.known):
+        # What was never read before the plan's window moved on cannot be read any more.
+        is_too_late = self.plan == "window" and not self.known.keys() >= set(self.tickers)
+        if not failing and not is_too_late:
             assert output.exit_code == 0, f"the sync failed without a cause: {output.error}"
         wrong = Counter[str]()
         for ticker in due - failing - forgotten:
@@ -380,7 +386,7 @@ class Market(RuleBasedStateMachine):
                 assert ticker in output.log("WARN"), f"nothing is said of {ticker}, which is unknown now"
         FIGURES["bars lost"] += wrong.pop("lost", 0)
         FIGURES["bars wrong"] += wrong.pop("wrong", 0)
-        assert not wrong, "\n".join(wrong)
+        assert not wrong, "\n".join(list(wrong)[:MOST_LINES])
 
     def _compare(self, ticker: str, before: date | None) -> Counter[str]:
         """What the table has wrong of a ticker, where it is owed right."""
@@ -573,7 +579,8 @@ def _agree(row: Mapping[str, Any], trade: Trade) -> bool:
     """Whether a row has a trade's prices and shares. Some vendors have no other adjusted price than the close."""
     if row["price"] != pytest.approx(trade.close, abs=1e-4) or row["close"] != row["price"]:
         return False
-    if row["volume"] is not None and row["volume"] != pytest.approx(trade.volume, rel=1e-3, abs=2):
+    is_counted_alike = (row["provider"], row["adjustment"]) not in OTHER_SHARES
+    if is_counted_alike and row["volume"] != pytest.approx(trade.volume, rel=1e-3, abs=2):
         return False
     return all(
         row[name] is None or row[name] == pytest.approx(getattr(trade, name), rel=2e-3, abs=1e-3)
@@ -585,6 +592,7 @@ def _agree(row: Mapping[str, Any], trade: Trade) -> bool:
 def test_it_heals_whatever_happens(sandbox: Sandbox, plan: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A table that heals itself, by every way to ask: a ticker, a batch or a session a request, the whole market."""
     machine = type("MarketModel", (Market,), {"sandbox": sandbox, "plan": plan})
+    FIGURES.clear()
     try:
         run_state_machine_as_test(machine, settings=hypothesis_settings(DRAWN, stateful_step_count=STEPS))
     finally:

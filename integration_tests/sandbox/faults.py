@@ -50,6 +50,8 @@ SPOILED: dict[str, Callable[[Response], Response]] = {"truncated": _truncated, "
 
 KINDS = {*INSTEAD, *SECONDS, *SPOILED}
 
+RETRY_AFTER = "-retry-after"
+
 
 @dataclass
 class Fault:
@@ -71,8 +73,10 @@ class Fault:
 
 
 def can_fail(vendor: Vendor, kind: str) -> bool:
-    """Whether a vendor has an answer for a kind of fault."""
-    return kind in KINDS or kind.removesuffix("-retry-after") in vendor.refusals
+    """Whether a vendor has an answer for a kind of fault: a refusal may have `-retry-after` behind it, or
+    `-retry-after:3500`, in seconds.
+    """
+    return kind in KINDS or kind.partition(RETRY_AFTER)[0] in vendor.refusals
 
 
 class Faults:
@@ -112,7 +116,8 @@ class Faults:
             self._released.wait(SECONDS[kind])
         if kind in KINDS:
             return None
-        response = vendor.refusals[kind.removesuffix("-retry-after")]()
-        if kind.endswith("-retry-after"):
-            response.headers["Retry-After"] = "2"
+        refusal, retries, seconds = kind.partition(RETRY_AFTER)
+        response = vendor.refusals[refusal]()
+        if retries:
+            response.headers["Retry-After"] = seconds.removeprefix(":") or "2"
         return response
