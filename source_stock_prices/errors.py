@@ -44,7 +44,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.BEYOND_PLAN: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "Your {title} plan does not reach back to the start date for {tickers}.{said} Request less, or upgrade.",
+        "Your {title} plan does not reach back to the start date of the {tickers}.{said} Request less, or upgrade.",
         of_ticker=True,
     ),
     Kind.UNKNOWN_TICKER: Reaction(
