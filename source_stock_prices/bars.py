@@ -127,21 +127,27 @@ JUMP = 10
 """A close so many times the one before, or so small a part of it, is reported: hardly one in a million is real."""
 
 
-def jumps(bars: Iterable[Bar], last_close: dict[str, float]) -> Iterator[tuple[Bar, float]]:
-    """The bars, ascending, whose close is far from the one before without a split in the row, with that close.
+def jumps(bars: Iterable[Bar], last: dict[str, Bar]) -> Iterator[tuple[Bar, float]]:
+    """The bars, ascending by day within a ticker, whose close is far from the one before, with that close.
 
-    `last_close` has the last close of each ticker, and is kept up to date.
+    A bar with a split in its row is none of them. `last` has each ticker's last bar of what was emitted before, and is
+    kept up to date. An older bar, of a history that is read after the newest bars, is not compared with it.
     """
-    ticker, before = "", 0.0
+    previous: Bar | None = None
     for bar in bars:
-        if bar.ticker != ticker:
-            if before:
-                last_close[ticker] = before
-            ticker = bar.ticker
-            before = last_close.get(ticker, 0.0)
-        close = bar.close or 0.0
-        if before and not before / JUMP < close < before * JUMP and bar.split_factor in (None, 0, 1):
+        if previous is None or bar.ticker != previous.ticker:
+            if previous:
+                last[previous.ticker] = previous
+            previous = last.get(bar.ticker)
+            if previous and previous.date >= bar.date:
+                previous = None
+        before = previous.close if previous else None
+        if before and not _is_near(bar.close, before) and bar.split_factor in (None, 0, 1):
             yield bar, before
-        before = close
-    if before:
-        last_close[ticker] = before
+        previous = bar
+    if previous:
+        last[previous.ticker] = previous
+
+
+def _is_near(close: float | None, before: float) -> bool:
+    return before / JUMP < (close or 0.0) < before * JUMP

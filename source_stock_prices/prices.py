@@ -63,7 +63,7 @@ class Prices:
         self._entries: State = {}
         self._market = Market({}, config, last_final, blank.end)
         self._again: dict[str, date] = {}
-        self._last_close: dict[str, float] = {}
+        self._last: dict[str, Bar] = {}
 
     # What is asked
 
@@ -170,9 +170,14 @@ class Prices:
     ) -> Iterator[StreamData]:
         """A ticker's bars of a window: its first ones, those before them, or new ones with those to compare."""
         entry = self._entries.get(ticker, {})
-        is_new = "date" not in entry
-        if is_new or query.end < healing.first_day(entry, None):
-            self._gaps.read(query, ticker, bars, is_new=is_new)
+        if "date" not in entry:
+            self._gaps.read(query, ticker, bars, is_new=True)
+            yield from self._emit(bars, report)
+            self._remember(ticker, bars, state, since=query.start)
+            return
+        since = healing.first_day(entry, None)
+        if query.end < since:
+            self._gaps.read_before(query, ticker, bars, since)
             yield from self._emit(bars, report)
             self._remember(ticker, bars, state, since=query.start)
             return
@@ -269,7 +274,7 @@ class Prices:
         """The records of some bars, ascending by day within a ticker."""
         if not bars:
             return
-        for bar, before in jumps(bars, self._last_close):
+        for bar, before in jumps(bars, self._last):
             report.lines.append(
                 f"{bar.ticker} closed at {bar.close:g} on {bar.date}, after {before:g} before."
                 " Check for a split, a wrong price or a reassigned ticker."
