@@ -15,7 +15,7 @@ from backoff import _sync
 from hypothesis import HealthCheck, Phase, settings
 
 from integration_tests.sandbox import Sandbox
-from source_stock_prices import errors, stream
+from source_stock_prices import http, stream
 
 DRAWN = settings(
     max_examples=int(os.environ.get("EXAMPLES", "6")),
@@ -49,7 +49,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the connector would have waited, in order. It does not."""
     waited: list[float] = []
     clock = SimpleNamespace(sleep=waited.append, monotonic=time.monotonic)
-    for module in (rate_limiting, call_rate, _sync, errors):
+    for module in (rate_limiting, call_rate, _sync, http):
         monkeypatch.setattr(module, "time", clock)
     return waited
 

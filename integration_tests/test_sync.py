@@ -435,7 +435,7 @@ def test_it_says_until_when_it_waits(sandbox: Sandbox, waits: list[float]) -> No
 
 def test_it_writes_a_state_a_minute_in_a_slow_sync(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sync that is killed after an hour of waiting for a slow plan has lost a minute of it."""
-    monkeypatch.setattr("source_stock_prices.asking.SLICE_SECONDS", 0)
+    monkeypatch.setattr("source_stock_prices.sync.SLICE_SECONDS", 0)
     output = read(config(sandbox, "tiingo", ", ".join(many(40)), num_workers=1), now=at(sandbox, FRIDAY_EVENING))
     assert len(output.states) == 40
 
@@ -480,10 +480,10 @@ def test_it_stops_at_a_list_of_splits_without_an_end(sandbox: Sandbox, monkeypat
     settings = config(sandbox, "massive", "*", start_date="2026-11-02", adjustment="splits")
     sandbox.universe = ["AAPL"]
     first = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
-    monkeypatch.setattr("source_stock_prices.stream.PAGES", 0)
+    monkeypatch.setattr("source_stock_prices.events.MAX_PAGES", 0)
     second = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(first.state))
     assert (second.exit_code, second.records) == (1, [])
-    assert second.error and "more than 0 pages of splits" in second.error["message"]
+    assert second.error and "more than 0 pages" in second.error["message"]
     assert second.state == first.state
 
 
@@ -527,8 +527,10 @@ def test_it_fails_on_a_stream_it_does_not_have(sandbox: Sandbox, tmp_path: Path)
     assert program("read", *files, now=FRIDAY_EVENING).exit_code == 1
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", None])
-@pytest.mark.parametrize("what", ["config", "catalog", "state"])
+@pytest.mark.parametrize(
+    ("what", "content"),
+    [*product(["config", "catalog", "state"], ["{", "[1]", None]), ("config", ""), ("catalog", "")],
+)
 def test_it_says_which_file_it_cannot_read(sandbox: Sandbox, tmp_path: Path, what: str, content: str | None) -> None:
     """The file is the user's: nothing went wrong in the connector."""
     contents = {"config": json.dumps(config(sandbox, "sample")), "catalog": json.dumps(catalog()), "state": "[]"}
@@ -543,10 +545,16 @@ def test_it_says_which_file_it_cannot_read(sandbox: Sandbox, tmp_path: Path, wha
     assert output.error["message"].startswith(f"The {what} ")
 
 
+def test_it_takes_an_empty_state_file_for_none(sandbox: Sandbox) -> None:
+    """A shell that saves the last STATE line of a first, failed read writes one."""
+    settings, now = config(sandbox, "massive"), at(sandbox, FRIDAY_EVENING)
+    assert read(settings, now=now, state="").records == read(settings, now=now).records
+
+
 def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan's requests would be gone before a person looks."""
     monkeypatch.setattr("integration_tests.sandbox.massive._limit", lambda *args, **limits: 1)
-    monkeypatch.setattr("source_stock_prices.stream.PAGES", 4)
+    monkeypatch.setattr("source_stock_prices.stream.MAX_PAGES", 4)
     output = read(config(sandbox, "massive"), now=at(sandbox, FRIDAY_EVENING))
     assert output.error and "more than 4 pages" in output.error["message"]
     assert len(sandbox.requests) == 5

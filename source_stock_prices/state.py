@@ -128,6 +128,9 @@ def _read_flat(day: str, tickers: tuple[str, ...], logger: Logger) -> dict[str, 
 def _seen(ticker: str, value: Any) -> Seen:
     if not isinstance(value, Mapping):
         raise StateError(f"{ticker!r} has {value!r}, which is not an object with a date")
+    for mark in ("failed", "again"):
+        if ticker != ANY and value.get(mark, True) is not True:
+            raise StateError(f"{mark!r} of {ticker!r} is {value[mark]!r}, which can only be true")
     if value and value.keys() <= {"failed", "again"}:
         return dict(value)  # never read, or to be read again
     day = value.get("date")

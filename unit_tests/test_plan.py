@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_stock_prices import plan, sessions
+from source_stock_prices.providers.terms import RAW, Query
 
 START, END = date(2026, 11, 2), date(2026, 11, 20)
 DAYS = st.dates(min_value=START - timedelta(days=30), max_value=END + timedelta(days=30))
@@ -38,11 +39,14 @@ def test_it_asks_for_every_day_that_can_be_new_and_for_no_ticker_without_one(see
 def test_it_asks_together_for_tickers_with_the_same_window(firsts: list[date], most: int) -> None:
     """One request for many tickers, each asked for once, within the vendor's limit and what fits in memory."""
     windows = [(f"T{n}", first) for n, first in enumerate(firsts)]
-    batches = list(plan.batches(windows, END, most))
-    assert sorted((ticker, first) for tickers, first in batches for ticker in tickers) == sorted(windows)
-    for tickers, first in batches:
-        assert len(tickers) <= most
-        assert len(tickers) == 1 or len(tickers) * ((END - first).days + 1) <= plan.BARS_A_QUERY
+    blank = Query((), START, END, RAW, END)
+    queries = plan.batches(windows, blank, plan.Limits(most, plan.BARS_A_QUERY))
+    assert sorted((ticker, query.start) for query in queries for ticker in query.tickers) == sorted(windows)
+    for query in queries:
+        assert query == blank._replace(tickers=query.tickers, start=query.start)
+        assert len(query.tickers) <= most
+        days = (END - query.start).days + 1
+        assert len(query.tickers) == 1 or len(query.tickers) * days <= plan.BARS_A_QUERY
 
 
 @given(st.integers(min_value=1, max_value=3000))

@@ -66,13 +66,14 @@ def spec_blocks() -> dict[str, Mapping[str, Any]]:
 
 
 def readme_rows() -> list[set[str]]:
-    """The words in backticks of each row of the README's table of providers: the one that names most of them."""
+    """The words in backticks that begin the rows of the README's table of providers: it names most of them."""
     tables: list[list[set[str]]] = [[]]
     for line in (ROOT / "README.md").read_text("utf-8").splitlines():
         if not line.lstrip().startswith("|"):
             tables.append([])
         elif not re.fullmatch(r"[|:\s-]+", line):
-            tables[-1].append(set(re.findall(r"`([^`]+)`", line)))
+            first_cell = line.split("|")[1]
+            tables[-1].append(set(re.findall(r"`([^`]+)`", first_cell)))
     return max(tables, key=lambda rows: sum(bool(words & PROVIDERS.keys()) for words in rows))[1:]
 
 

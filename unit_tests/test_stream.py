@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from datetime import date, timedelta
 from logging import getLogger
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteStreamSerializer, SyncMode, Type
+from airbyte_cdk.models import AirbyteMessage, ConfiguredAirbyteStreamSerializer
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 
 from source_stock_prices.config import Config
+from source_stock_prices.envelope import Envelope
 from source_stock_prices.stream import StockPrices
+
+Row = Mapping[str, Any]
 
 TODAY = date(2026, 11, 20)
 INCREMENTAL = ConfiguredAirbyteStreamSerializer.load(
@@ -26,24 +30,49 @@ INCREMENTAL = ConfiguredAirbyteStreamSerializer.load(
 )
 
 
-def prices(days: int, adjustment: str, unfinished: int) -> StockPrices:
+def prices(days: int, adjustment: str, unfinished: int, *, in_envelopes: bool) -> StockPrices:
     """A stream of two tickers and the last days, so many of which are not final."""
     raw = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT", "adjustment": adjustment, "num_workers": 1}
-    start, last_final = TODAY - timedelta(days=days), TODAY - timedelta(days=unfinished)
-    return StockPrices(Config.parse(raw), start=start, end=TODAY, last_final=last_final, today=TODAY, patient=False)
+    return StockPrices(
+        Config.parse(raw),
+        start=TODAY - timedelta(days=days),
+        end=TODAY,
+        last_final=TODAY - timedelta(days=unfinished),
+        today=TODAY,
+        patient=False,
+        in_envelopes=in_envelopes,
+    )
 
 
-def one_by_one(stream: StockPrices, state: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The records, and the state after each of them told it."""
-    records = []
-    for each in stream.stream_slices(sync_mode=SyncMode.incremental, stream_state=state):
-        for message in stream.read_records(SyncMode.incremental, stream_slice=each, stream_state=state):
-            if isinstance(message, AirbyteMessage) and message.record:
-                records.append(message.record.data)
-    told = json.loads(json.dumps(state))
+def messages(stream: StockPrices, state: dict[str, Any]) -> Iterator[AirbyteMessage]:
+    """What the CDK makes of a sync that goes on from a state."""
+    stream.state = deepcopy(state)
+    read = stream.read(INCREMENTAL, getLogger(), DebugSliceLogger(), {}, ConnectorStateManager(), InternalConfig())
+    return (message for message in read if isinstance(message, AirbyteMessage))
+
+
+def sync(stream: StockPrices, state: dict[str, Any]) -> tuple[list[Row], dict[str, Any]]:
+    """The records of a sync, and the last state that it wrote."""
+    records: list[Row] = []
+    last: dict[str, Any] = {}
+    for message in messages(stream, state):
+        if isinstance(message, Envelope):
+            records += message.records
+        elif message.record:
+            records.append(message.record.data)
+        if message.state and message.state.stream and message.state.stream.stream_state:
+            last = vars(message.state.stream.stream_state)
+    return records, last
+
+
+def last_final(records: list[Row], state: dict[str, Any], until: date) -> dict[str, tuple[str, float]]:
+    """The date and price that records, one after another, leave of each ticker."""
+    known = {ticker: (seen["date"], seen["price"]) for ticker, seen in state.items()}
     for record in records:
-        told = dict(stream.get_updated_state(told, record))
-    return records, told
+        ticker, day = record["stock_ticker"], record["date"]
+        if day <= until.isoformat() and day >= known.get(ticker, ("", 0.0))[0]:
+            known[ticker] = day, record["price"]
+    return known
 
 
 @pytest.mark.parametrize("state", [{}, {"AAPL": {"date": "2026-11-02", "price": 1.0, "adjustment": "all"}}])
@@ -53,27 +82,36 @@ def one_by_one(stream: StockPrices, state: dict[str, Any]) -> tuple[list[Any], d
 def test_it_leaves_the_state_that_every_record_would_have_left(
     days: int, unfinished: int, adjustment: str, state: dict[str, Any]
 ) -> None:
-    """The CDK is shown the few records that tell the state something; all of them come out, in order."""
-    stream = prices(days, adjustment, unfinished)
-    stream.state = json.loads(json.dumps(state))
-    read = stream.read(INCREMENTAL, getLogger(), DebugSliceLogger(), {}, ConnectorStateManager(), InternalConfig())
-    messages = [message for message in read if isinstance(message, AirbyteMessage)]
-    records, told = one_by_one(prices(days, adjustment, unfinished), state)
-    assert [message.record.data for message in messages if message.record] == records
+    """Whether the CDK is shown each record or one envelope a ticker: all of them come out, in order."""
+    records, told = sync(prices(days, adjustment, unfinished, in_envelopes=False), state)
     assert len(records) >= days // 2
-    states = [message.state.stream for message in messages if message.type is Type.STATE and message.state]
-    assert states
-    assert states[-1]
-    assert states[-1].stream_state
-    assert states[-1].stream_state.__dict__ == told
-    assert one_by_one(stream, state) == (records, told)
+    left = {ticker: (seen["date"], seen["price"]) for ticker, seen in told.items()}
+    assert left == last_final(records, state, TODAY - timedelta(days=unfinished))
+    assert sync(prices(days, adjustment, unfinished, in_envelopes=True), state) == (records, told)
 
 
-def test_it_asks_for_the_state_of_two_records_a_ticker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_shows_the_cdk_one_envelope_a_ticker() -> None:
     """The CDK's loop over every record costs as much as asking for it."""
-    stream, told = prices(300, "raw", 0), []
-    stream.state = {}
-    monkeypatch.setattr(stream, "get_updated_state", lambda state, record: told.append(record.data["date"]) or state)
-    read = stream.read(INCREMENTAL, getLogger(), DebugSliceLogger(), {}, ConnectorStateManager(), InternalConfig())
-    dates = [message.record.data["date"] for message in read if isinstance(message, AirbyteMessage) and message.record]
-    assert told == [dates[0], dates[-1]] * 2
+    shown = [message for message in messages(prices(300, "raw", 2, in_envelopes=True), {}) if message.record]
+    assert [type(message) for message in shown] == [Envelope, Envelope]
+    for message, ticker in zip(shown, ["AAPL", "MSFT"], strict=True):
+        assert message.record
+        assert (message.record.data["stock_ticker"], message.record.data["date"]) == (ticker, "2026-11-18")
+
+
+def test_it_shows_each_record_to_who_does_not_know_envelopes() -> None:
+    """A program that drives the source through the CDK would find two records in a year of prices."""
+    shown = [message for message in messages(prices(300, "raw", 0, in_envelopes=False), {}) if message.record]
+    assert {type(message) for message in shown} == {AirbyteMessage}
+    keys = [(record.data["stock_ticker"], record.data["date"]) for record in (each.record for each in shown) if record]
+    assert len(set(keys)) == len(keys) > 400
+
+
+def test_it_keeps_the_state_itself() -> None:
+    """An answer says more of a ticker than its last record does."""
+    stream = prices(30, "raw", 0, in_envelopes=True)
+    *_, last = messages(stream, {})
+    assert last.state
+    assert last.state.stream
+    assert vars(last.state.stream.stream_state) == stream.state
+    assert stream.get_updated_state({}, {"date": "2027-01-01"}) is stream.state

@@ -20,11 +20,11 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     get_declarative_component_schema,
     validate_manifest,
 )
-from source_stock_prices.reference import MANIFESTS, Reference, Row, manifest, references
 
-from source_stock_prices import reference
+from source_stock_prices import events
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.events import MANIFESTS, Events, Row, manifest
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import Query
 from source_stock_prices.report import Report
@@ -35,11 +35,11 @@ WITH_MANIFEST = sorted(path.stem for path in MANIFESTS.glob("*.yaml") if path.st
 TODAY = date(2026, 11, 20)
 
 
-def streams(provider: dict[str, str], tickers: str = "AAPL") -> dict[str, Reference]:
-    """The reference streams of a provider by name."""
+def streams(provider: dict[str, str], tickers: str = "AAPL") -> dict[str, Events]:
+    """The streams of a provider's manifest by name."""
     config = Config.parse({"provider": provider, "stock_ticker": tickers})
     prices = StockPrices(config, start=TODAY, end=TODAY, last_final=TODAY, today=TODAY, patient=False)
-    return {stream.name: stream for stream in references(prices)}
+    return {stream.name: stream for stream in events.streams(prices)}
 
 
 def cases() -> Iterator[Any]:
@@ -68,7 +68,8 @@ def test_it_offers_the_streams_that_the_provider_has(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "case"), cases())
-def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None:
+def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PROVIDERS[name], "respond", lambda *_: None)  # the sample market, too, over the wire
     provider, tickers = {"name": name, **case.get("settings", {"api_key": "t3st+k3y/="})}, tuple(case["tickers"])
     stream = streams(provider, ",".join(tickers))[case["stream"]]
     start, end = (date.fromisoformat(case.get(side, "2026-11-20")) for side in ("start", "end"))
@@ -92,11 +93,18 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any]) -> None
     assert asked == [(path, {**params, **key}) for path, params in case["asked"]]
 
 
-def answers(stream: Reference, *bodies: Any, ticker: str = "AAPL") -> tuple[list[Row], list[str]]:
+def answer(stream: Events, ticker: str) -> tuple[dict[str, list[Row]], Report]:
+    """What a query of the years since 2020 finds, and what it reports."""
+    report = Report(stream.provider)
+    query = Query((ticker,), date(2020, 1, 1), TODAY, "raw", TODAY)
+    return stream.answer(query, {}, report), report
+
+
+def answers(stream: Events, *bodies: Any, ticker: str = "AAPL") -> tuple[list[Row], list[str]]:
     """The rows that a query's answers make, and what kind of problem the ticker has with them."""
     with requests_mock.Mocker(case_sensitive=True) as wire:
         wire.get(requests_mock.ANY, [_answer(body) for body in bodies])
-        found, report = stream._answer({}, Query((ticker,), date(2020, 1, 1), TODAY, "raw", TODAY))
+        found, report = answer(stream, ticker)
     return found.get(ticker, []), [error.problem.kind.value for error in report.failed.values()]
 
 
@@ -140,12 +148,12 @@ def test_it_tells_what_the_vendor_says_beside_the_rows() -> None:
     rows = [{"date": "2026-08-31", "split": "4/1"}, {"warning": "Data is limited by one year"}]
     with requests_mock.Mocker(case_sensitive=True) as wire:
         wire.get(requests_mock.ANY, json=rows)
-        _, report = stream._answer({}, Query(("AAPL",), date(2020, 1, 1), TODAY, "raw", TODAY))
-    assert list(report.summary(TODAY)) == ["Notice from EODHD for AAPL: Data is limited by one year"]
+        _, report = answer(stream, "AAPL")
+    assert list(report.summary()) == ["Notice from EODHD for AAPL: Data is limited by one year"]
 
 
 def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reference, "PAGES", 5)
+    monkeypatch.setattr(events, "MAX_PAGES", 5)
     again = {"status": "OK", "results": [paid("2026-05-04", 1)], "next_url": "https://api.massive.com/x?cursor=x"}
     assert answers(streams({"name": "massive", "api_key": "k"})["dividends"], again) == ([], ["unreadable"])
 
