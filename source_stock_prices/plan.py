@@ -106,10 +106,9 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     days: list[date] = []
     unread_setting = _unread_setting(entry, facts)
     if state_date < end:
-        if unread_setting is None:
-            days += _days_from(state_date, facts)
-        else:
-            days += sessions.between(state_date + DAY, end)
+        for day in _days_from(state_date, facts):
+            if unread_setting is None or day > unread_setting:
+                days.append(day)
     if unread_setting is not None:
         days += reversed(sessions.between(healing.first_day(entry, facts.bound), unread_setting))
     gap = healing.gap_before(entry, facts.bound) if facts.bound else None

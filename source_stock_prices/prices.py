@@ -147,7 +147,7 @@ class Prices:
         """An old session of the whole market that the plan no longer reaches stops nothing."""
         if error.problem.kind is not Kind.BEYOND_PLAN or not self._is_by_date(query):
             return False
-        if query.start > self._market.state_date:
+        if not self._market.is_read(query.start):
             return False
         report.remark(BEYOND_PLAN, str(query.start))
         return True
@@ -208,8 +208,7 @@ class Prices:
             report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
         yield from self._emit(bars, report)
         if self._market.is_whole:
-            self._market.replace(ticker, bars)
-            state.pop(ticker, None)
+            self._market.replace(ticker, bars, state)
             return
         since = min(query.start, healing.first_day(entry, None))
         self._remember(ticker, bars, state, since=since)
