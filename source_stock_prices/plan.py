@@ -114,7 +114,7 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     gap = healing.gap_before(entry, facts.bound) if facts.bound else None
     if gap:
         days += reversed(sessions.between(*gap))
-    first = healing.first_day(entry, facts.bound)
+    first = facts.bound or healing.first_day(entry, None)
     waiting = [Window(ticker, first, end) for ticker, each in entries.items() if each.get("again") is True]
     return [_of_day((ANY,), day, facts.blank) for day in days] + batches(waiting, facts)
 

@@ -63,6 +63,7 @@ class Prices:
         self._entries: State = {}
         self._market = Market({}, config, last_final, blank.end)
         self._again: dict[str, date] = {}
+        self._rereading: set[str] = set()
         self._last: dict[str, Bar] = {}
 
     # What is asked
@@ -82,6 +83,7 @@ class Prices:
 
     def more_queries(self) -> list[Query]:
         """The histories that turned out to be rewritten, to be read again."""
+        self._rereading = set(self._again)
         windows = [plan.Window(ticker, first, self._blank.end) for ticker, first in self._again.items()]
         return plan.batches(windows, self._facts())
 
@@ -160,9 +162,9 @@ class Prices:
             return
         for ticker in tickers:
             bars = found.get(ticker, [])
-            if ticker in self._again or self._is_waiting(ticker) or self._changed_setting(ticker):
+            if ticker in self._rereading or self._is_waiting(ticker) or self._changed_setting(ticker):
                 yield from self._history(query, ticker, bars, state, report)
-            else:
+            elif ticker not in self._again:  # what an earlier start adds comes with the history, too
                 yield from self._window(query, ticker, bars, state, report)
 
     def _window(
@@ -259,7 +261,7 @@ class Prices:
 
     def _rewritten(self, ticker: str, day: date | None, report: Report) -> None:
         entry = self._entries.get(ANY if self._market.is_whole else ticker, {})
-        first = healing.first_day(entry, self._bound)
+        first = self._bound or healing.first_day(entry, None)
         self._again[ticker] = first
         self._tell_rewritten(ticker, day, first, report)
 
