@@ -167,7 +167,7 @@ def remember(
             state_date, price = before, entry.get("price")
         if changed_setting(entry, adjustment, provider) is None:
             known = known_of(entry)  # those that the vendor no longer serves are still in the table
-        since = since or first_day(entry, None)
+        since = since or first_day(entry)
     since = since or final[0].date
     for bar in final[-window - 1 :]:
         known[bar.date] = print_of(bar)
@@ -192,7 +192,7 @@ def _without_news(entry: Entry | None, since: date | None) -> Entry | None:
     kept.pop("failed", None)
     if "date" not in kept:
         return kept or None
-    if since and since < first_day(kept, None):
+    if since and since < first_day(kept):
         kept["since"] = since.isoformat()  # nothing is there, and it need not be asked again
     return kept
 
@@ -234,10 +234,12 @@ def upgraded(entry: Entry, start_date: date | None) -> Entry:
     return {**entry, "since": since.isoformat()}
 
 
-def first_day(entry: Entry, start_date: date | None) -> date:
-    """Where a history is read again from: the first day ever read, or a later `start_date` of the config."""
-    since = date.fromisoformat(upgraded(entry, start_date)["since"])
-    return max(since, start_date or since)
+def first_day(entry: Entry) -> date:
+    """Where a history is read again from: the first day ever read, or as much of it as older versions wrote.
+
+    A later `start_date` does not change it: the rows before it are in the table, and would keep their old scale.
+    """
+    return date.fromisoformat(upgraded(entry, None)["since"])
 
 
 def gap_before(entry: Entry, start: date) -> tuple[date, date] | None:

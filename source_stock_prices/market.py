@@ -10,7 +10,6 @@ from source_stock_prices import healing, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.healing import Entry
-from source_stock_prices.prints import dump_market
 from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
 from source_stock_prices.recheck import Recheck, believable, known_by_session, known_of_market, remember_market
 from source_stock_prices.report import Report
@@ -37,22 +36,44 @@ class Market:
         self._config, self._last_final, self._end = config, last_final, end
         self.is_whole = config.tickers == (ANY,)
         self._rows_before: int | None = None
-        names = (ANY,) if self.is_whole else config.tickers
-        known = {name: entries[name] for name in names if self._is_comparable(entries.get(name, {}))}
-        self._dates = {name: date.fromisoformat(entry["date"]) for name, entry in known.items()}
-        self.state_date = max(self._dates.values(), default=date.min)
+        self.state_date = date.min
+        self._since: date | None = None
+        self._unread: date | None = None
         if self.is_whole:
-            prints = known_of_market(known[ANY]) if known else {}
-            waiting = [ticker for ticker, entry in entries.items() if entry.get("again") is True]
-            self._recheck = Recheck(prints, self.state_date, last_final, waiting=waiting)
+            self._recheck = self._of_whole(entries)
         else:
-            self._recheck = Recheck(known_by_session(known), self.state_date, last_final, dates=self._dates)
-        before = entries.get(ANY, {}) if self.is_whole else {}
-        self._since = healing.first_day(before, None) if "date" in before else None
-        self._read_up_to = date.fromisoformat(before["date"]) if "date" in before else date.min
+            self._recheck = self._of_tickers(entries)
+
+    def _of_whole(self, entries: Mapping[str, Entry]) -> Recheck:
+        entry = entries.get(ANY, {})
+        prints = {}
+        if "date" in entry:
+            self._since = healing.first_day(entry)
+            unread = self._still_unread(entry)
+            if unread:
+                self._unread = date.fromisoformat(unread)
+            if self._is_comparable(entry):
+                self.state_date = date.fromisoformat(entry["date"])
+                prints = known_of_market(entry)
+        waiting = [ticker for ticker, each in entries.items() if each.get("again") is True]
+        return Recheck(prints, self.state_date, self._last_final, waiting=waiting)
+
+    def _of_tickers(self, entries: Mapping[str, Entry]) -> Recheck:
+        known = {}
+        dates = {}
+        for ticker in self._config.tickers:
+            entry = entries.get(ticker, {})
+            if not self._is_comparable(entry):
+                continue
+            day = date.fromisoformat(entry["date"])
+            if day < self._end:  # any other is not asked for, and must not hold the others' bars back
+                known[ticker] = entry
+                dates[ticker] = day
+        self.state_date = max(dates.values(), default=date.min)
+        return Recheck(known_by_session(known), self.state_date, self._last_final, dates=dates)
 
     def _is_comparable(self, entry: Entry) -> bool:
-        if "date" not in entry or "again" in entry:
+        if "date" not in entry:
             return False
         return healing.changed_setting(entry, self._config.adjustment, self._config.provider.name) is None
 
@@ -68,19 +89,21 @@ class Market:
             session = self._recheck.judge(day, bars)
             return Taken(session.fresh, session.rewritten)
         report.remark(NOT_BELIEVED.format(reason=reason), str(day))
-        if day <= self.state_date or self._is_history(day):
+        if self.is_read(day):
             return Taken(self._recheck.release() if day == self.state_date else ())
         if self._may_still_come(day):
             raise ProviderError(Problem(Kind.INCOMPLETE, f"the session of {day} is not believed: {reason}"))
         session = self._recheck.judge(day, bars)
         return Taken(session.fresh, session.rewritten)
 
+    def is_read(self, day: date) -> bool:
+        """Whether a session is not after the state's date: without it, the state says no less than before."""
+        return day <= self.state_date or self._is_history(day)
+
     def _is_history(self, day: date) -> bool:
-        """Whether a session is older than the state and was read with another setting, or never."""
-        if not self.is_whole:
-            return False
-        if self.state_date == date.min:
-            return day <= self._read_up_to
+        """Whether a session of the whole market was read with another setting, or is older than all that was read."""
+        if self._unread and day <= self._unread:
+            return True
         return self._since is not None and day < self._since
 
     def _doubt(self, day: date, count: int, said: int | None) -> str | None:
@@ -97,12 +120,12 @@ class Market:
         return len(sessions.between(day, self._end)) <= max(self._config.recheck_sessions, 1)
 
     def replace(self, ticker: str, bars: Iterable[Bar], state: State) -> None:
-        """A ticker's history was read again and emitted, and need not be any more."""
+        """A ticker's history was read again and emitted: the state of the whole market has its new prints."""
         self._recheck.replace(ticker, bars)
         state.pop(ticker, None)
-        if "bars" in state[ANY]:
-            kept = {date.fromisoformat(day) for day in state[ANY]["bars"]}
-            state[ANY] |= dump_market({day: prints for day, prints in self._recheck.known.items() if day in kept})
+        entry = state.get(ANY)
+        if entry and self._is_comparable(entry):
+            self._write(entry, date.fromisoformat(entry["date"]), state)
 
     def remember(self, query: Query, bars: Sequence[Bar], state: State) -> None:
         """Writes into the state of the whole market how far it was read, once the session's bars were emitted."""
@@ -113,14 +136,16 @@ class Market:
             return
         if not bars or day > self._last_final:
             return
-        since = None if entry else day
+        self._write(entry, day, state)
+
+    def _write(self, entry: Entry | None, day: date, state: State) -> None:
         known = self._recheck.known if self._needs_prints(day) else {}
         now = remember_market(
             entry,
             known=known,
             state_date=day,
             recheck_sessions=self._config.recheck_sessions,
-            since=since,
+            since=None if entry else day,
             adjustment=self._config.adjustment,
             provider=self._config.provider.name,
         )
@@ -149,7 +174,7 @@ class Market:
     def _with_history(self, entry: Entry, day: date) -> Entry:
         """The entry after an older session was read: the newest ones come first."""
         now = {**entry}
-        since = healing.first_day(entry, None)
+        since = healing.first_day(entry)
         if day < since:
             now["since"] = day.isoformat()
             return now

@@ -106,16 +106,16 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     days: list[date] = []
     unread_setting = _unread_setting(entry, facts)
     if state_date < end:
-        if unread_setting is None:
-            days += _days_from(state_date, facts)
-        else:
-            days += sessions.between(state_date + DAY, end)
+        for day in _days_from(state_date, facts):
+            if unread_setting is None or day > unread_setting:
+                days.append(day)
     if unread_setting is not None:
-        days += reversed(sessions.between(healing.first_day(entry, facts.bound), unread_setting))
+        days += reversed(sessions.between(healing.first_day(entry), unread_setting))
     gap = healing.gap_before(entry, facts.bound) if facts.bound else None
     if gap:
         days += reversed(sessions.between(*gap))
-    first = healing.first_day(entry, facts.bound)
+    since = healing.first_day(entry)
+    first = min(facts.bound or since, since)
     waiting = [Window(ticker, first, end) for ticker, each in entries.items() if each.get("again") is True]
     return [_of_day((ANY,), day, facts.blank) for day in days] + batches(waiting, facts)
 
@@ -199,7 +199,7 @@ def _older_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
     if state_date is None or state_date > facts.blank.today:
         return
     if healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
-        first = healing.first_day(entry, facts.bound)
+        first = healing.first_day(entry)
         yield Window(ticker, min(first, facts.bound or first), max(facts.blank.end, state_date))
         return
     gap = healing.gap_before(entry, facts.bound) if facts.bound else None
@@ -211,7 +211,7 @@ def _recheck_from(entry: Entry, state_date: date, facts: Facts) -> date:
     """The first day of the recheck window: not before what was ever read, nor before a start that the user set."""
     span = timedelta(days=2 * facts.recheck_sessions + 10)
     first = healing.window_start(sessions.between(state_date - span, state_date), facts.recheck_sessions)
-    return max(first, healing.first_day(entry, facts.bound))
+    return max(first, healing.first_day(entry))
 
 
 def _unread_setting(entry: Entry, facts: Facts) -> date | None:
@@ -226,8 +226,7 @@ def _days_from(state_date: date, facts: Facts) -> list[date]:
     end = facts.blank.end
     span = timedelta(days=4 * facts.recheck_sessions + 20)
     due = sessions.between(state_date - span, end)
-    old = [day for day in recheck_days(due, state_date, facts.recheck_sessions) if day >= (facts.bound or day)]
-    return old + [day for day in due if day > state_date]
+    return recheck_days(due, state_date, facts.recheck_sessions) + [day for day in due if day > state_date]
 
 
 def _by_date_from(windows: Sequence[Window], dates: Mapping[str, date], facts: Facts) -> date | None:
@@ -257,7 +256,7 @@ def _by_date(dates: Mapping[str, date], entries: Entries, days: Sequence[date], 
 
 
 def _begun(entry: Entry, first: date) -> date:
-    return healing.first_day(entry, None) if "date" in entry else first
+    return healing.first_day(entry) if "date" in entry else first
 
 
 def _of_day(tickers: tuple[str, ...], day: date, blank: Query) -> Query:
@@ -269,7 +268,7 @@ def _first_day_of_events(entry: Entry, lookback: timedelta, facts: Facts) -> dat
     until, bound = _state_date(entry), facts.bound
     if until is None:
         return facts.start
-    since = healing.first_day(entry, bound)
+    since = healing.first_day(entry)
     is_earlier = bound is not None and healing.gap_before(entry, bound) is not None
     if is_earlier or healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
         return min(since, bound or since)

@@ -63,6 +63,7 @@ class Prices:
         self._entries: State = {}
         self._market = Market({}, config, last_final, blank.end)
         self._again: dict[str, date] = {}
+        self._rereading: set[str] = set()
         self._last: dict[str, Bar] = {}
 
     # What is asked
@@ -82,6 +83,7 @@ class Prices:
 
     def more_queries(self) -> list[Query]:
         """The histories that turned out to be rewritten, to be read again."""
+        self._rereading = set(self._again)
         windows = [plan.Window(ticker, first, self._blank.end) for ticker, first in self._again.items()]
         return plan.batches(windows, self._facts())
 
@@ -114,7 +116,7 @@ class Prices:
             if change:
                 by_change.setdefault(change, []).append(ticker)
         for change, tickers in by_change.items():
-            first = min(healing.first_day(self._entries[ticker], self._bound) for ticker in tickers)
+            first = min(healing.first_day(self._entries[ticker]) for ticker in tickers)
             which = "the whole market" if tickers == [ANY] else names(tickers)
             self._logger.warning(f"{self.name}: {change}; rereading {which} from {first}.")
 
@@ -148,7 +150,7 @@ class Prices:
         """An old session of the whole market that the plan no longer reaches stops nothing."""
         if error.problem.kind is not Kind.BEYOND_PLAN or not self._is_by_date(query):
             return False
-        if query.start > self._market.state_date:
+        if not self._market.is_read(query.start):
             return False
         report.remark(BEYOND_PLAN, str(query.start))
         return True
@@ -161,9 +163,9 @@ class Prices:
             return
         for ticker in tickers:
             bars = found.get(ticker, [])
-            if ticker in self._again or self._is_waiting(ticker) or self._changed_setting(ticker):
+            if ticker in self._rereading or self._is_waiting(ticker) or self._changed_setting(ticker):
                 yield from self._history(query, ticker, bars, state, report)
-            else:
+            elif ticker not in self._again:  # what an earlier start adds comes with the history, too
                 yield from self._window(query, ticker, bars, state, report)
 
     def _window(
@@ -176,7 +178,7 @@ class Prices:
             yield from self._emit(bars, report)
             self._remember(ticker, bars, state, since=query.start)
             return
-        since = healing.first_day(entry, None)
+        since = healing.first_day(entry)
         if query.end < since:
             self._gaps.read_before(query, ticker, bars, since)
             yield from self._emit(bars, report)
@@ -185,7 +187,7 @@ class Prices:
         state_date = date.fromisoformat(entry["date"])
         known = healing.known_of(entry)
         verdict = healing.judge(known, state_date, bars, (query.start, query.end), entry.get("price"))
-        if verdict.rewritten and query.start > healing.first_day(entry, self._bound):
+        if verdict.rewritten and query.start > healing.first_day(entry):
             self._rewritten(ticker, verdict.moved_on, report)
             return
         if verdict.rewritten:
@@ -211,7 +213,7 @@ class Prices:
         if self._market.is_whole:
             self._market.replace(ticker, bars, state)
             return
-        since = min(query.start, healing.first_day(entry, None))
+        since = min(query.start, healing.first_day(entry))
         self._remember(ticker, bars, state, since=since)
 
     def _incomplete(self, ticker: str, bars: Sequence[Bar]) -> str | None:
@@ -260,7 +262,8 @@ class Prices:
 
     def _rewritten(self, ticker: str, day: date | None, report: Report) -> None:
         entry = self._entries.get(ANY if self._market.is_whole else ticker, {})
-        first = healing.first_day(entry, self._bound)
+        since = healing.first_day(entry)
+        first = min(self._bound or since, since)
         self._again[ticker] = first
         self._tell_rewritten(ticker, day, first, report)
 

@@ -147,7 +147,7 @@ def remember_market(
     It remembers as many sessions as may be asked for again. `since` is as for `remember`; the date never goes back.
     """
     if entry and "date" in entry:
-        since = since or first_day(entry, None)
+        since = since or first_day(entry)
         state_date = max(state_date, date.fromisoformat(entry["date"]))
     days = sorted(day for day in known if day <= state_date)
     kept = days[-_ages(recheck_sessions)[-1] :]
