@@ -181,6 +181,16 @@ def remember(
     }
 
 
+def forget(entry: Entry, days: Iterable[date]) -> Entry:
+    """The entry without the prints of some days, which the vendor no longer serves."""
+    known = known_of(entry)
+    for day in days:
+        known.pop(day, None)
+    if "bars" not in entry:
+        return entry
+    return {**entry, "bars": dump(date.fromisoformat(entry["date"]), known)}
+
+
 def failed(entry: Entry | None) -> Entry:
     """The entry of a ticker that failed in this sync."""
     before = entry or {}

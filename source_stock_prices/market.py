@@ -20,10 +20,11 @@ State = MutableMapping[str, Entry]
 
 
 class Taken(NamedTuple):
-    """What a session brings: the bars to emit, and the tickers whose history was rewritten."""
+    """What a session brings: bars to emit, and tickers whose history was rewritten, or whose bar is gone."""
 
     bars: Sequence[Bar] = ()
     rewritten: Sequence[str] = ()
+    missing: Sequence[str] = ()
 
 
 class Market:
@@ -87,14 +88,14 @@ class Market:
             if self._is_history(day):
                 return Taken([bar for bar in bars if bar.ticker not in self._recheck.waiting])
             session = self._recheck.judge(day, bars)
-            return Taken(session.fresh, session.rewritten)
+            return Taken(session.fresh, session.rewritten, session.missing)
         report.remark(NOT_BELIEVED.format(reason=reason), str(day))
         if self.is_read(day):
             return Taken(self._recheck.release() if day == self.state_date else ())
         if self._may_still_come(day):
             raise ProviderError(Problem(Kind.INCOMPLETE, f"the session of {day} is not believed: {reason}"))
         session = self._recheck.judge(day, bars)
-        return Taken(session.fresh, session.rewritten)
+        return Taken(session.fresh, session.rewritten, session.missing)
 
     def is_read(self, day: date) -> bool:
         """Whether a session is not after the state's date: without it, the state says no less than before."""

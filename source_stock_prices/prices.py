@@ -27,8 +27,8 @@ from source_stock_prices.sync import Found, State, by_ticker
 Ask = Callable[[Query, Report], Found[Bar]]
 
 GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
-LATER = "{{title}} data starts later than {first}: {{names}}. Rows before that day keep what they had."
-BEYOND_PLAN = "The {title} plan no longer reaches sessions of the whole market, which keep what they had: {names}."
+LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
+BEYOND_PLAN = "The {title} plan no longer reaches sessions of the whole market, which keep their old scale: {names}."
 
 iso = lru_cache(maxsize=20_000)(date.isoformat)
 """A day as text: that of every ticker, once."""
@@ -188,15 +188,24 @@ class Prices:
         known = healing.known_of(entry)
         verdict = healing.judge(known, state_date, bars, (query.start, query.end), entry.get("price"))
         if verdict.rewritten and query.start > healing.first_day(entry):
+            self._tell_gone(ticker, verdict.missing, state, report)
             self._rewritten(ticker, verdict.moved_on, report)
             return
         if verdict.rewritten:
             self._tell_rewritten(ticker, verdict.moved_on, query.start, report)
         if not bars and known:
             report.remark(GONE, f"{ticker} ({state_date})")
+        elif verdict.missing:
+            self._tell_gone(ticker, verdict.missing, state, report)
         self._gaps.read_on(query, ticker, bars, known, state_date)
         yield from self._emit(bars if verdict.rewritten else verdict.fresh, report)
         self._remember(ticker, bars if verdict.rewritten else verdict.fresh, state)
+
+    def _tell_gone(self, ticker: str, days: Sequence[date], state: State, report: Report) -> None:
+        """Bars that the vendor had, and has no more: told once, then they are holes like others."""
+        for day in days:
+            report.remark(GONE, f"{ticker} ({day})")
+        state[ticker] = healing.forget(state[ticker], days)
 
     def _history(
         self, query: Query, ticker: str, bars: Sequence[Bar], state: State, report: Report
@@ -238,6 +247,11 @@ class Prices:
             self._rewritten(ticker, query.start, report)
             if market.is_whole:
                 state[ticker] = {"again": True}
+        for ticker in taken.missing:
+            if market.is_whole:
+                report.remark(GONE, f"{ticker} ({query.start})")
+            else:
+                self._tell_gone(ticker, [query.start], state, report)
         yield from self._emit(taken.bars, report)
         if market.is_whole:
             market.remember(query, of_day, state)

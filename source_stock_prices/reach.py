@@ -12,7 +12,7 @@ from source_stock_prices.report import Report
 
 DAY = timedelta(days=1)
 
-CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep what they had."
+CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
 
 Found = dict[str, list[Bar]]
 

@@ -81,6 +81,8 @@ class Recheck:
             self._held.append((bar, now))
 
         missing = sorted(before.keys() - served - self.waiting)
+        for ticker in missing:
+            del before[ticker]  # told once, then it is a hole like others
         self._compared |= before.keys() & served
         self._lost.update(missing)
         if day >= self._state_date:
