@@ -95,4 +95,4 @@ def test_it_does_not_wait_at_all_when_impatient() -> None:
 def test_it_lets_the_other_tickers_go_on_only_where_the_ticker_may_be_the_problem() -> None:
     """Any other refusal meets every ticker alike, and asking on would only cost requests."""
     alone = {kind for kind in Kind if REACTIONS[kind].of_ticker}
-    assert alone == {Kind.UNKNOWN_TICKER, Kind.TICKER_NOT_ENTITLED, Kind.UNREADABLE}
+    assert alone == {Kind.UNKNOWN_TICKER, Kind.TICKER_NOT_ENTITLED, Kind.BEYOND_PLAN, Kind.UNREADABLE}
