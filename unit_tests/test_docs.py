@@ -329,7 +329,7 @@ def test_it_explains_every_error_in_the_words_it_is_told_in() -> None:
     told = {kind: ProviderError(Problem(kind, "")).explain(provider, ["AAPL"]) for kind in REACTIONS}
     for kind, sentence in told.items():
         assert any(row in sentence for row in rows), f"no row for {kind}: {sentence}"
-    written = "".join((PACKAGE / name).read_text("utf-8") for name in ("gaps.py", "state.py"))
+    written = "".join((PACKAGE / name).read_text("utf-8") for name in ("gaps.py", "report.py", "state.py"))
     for row in rows:
         words = row.removesuffix(" (a warning in the log)")
         known = written if words != row or "state" in words else " ".join(told.values())

@@ -179,7 +179,10 @@ def test_it_loses_a_row_of_the_market_without_a_ticker_alone(ticker: Any) -> Non
     row = row_of(Massive, "raw", SPOILED)
     odd = {**row, "T": ticker} if ticker != "absent" else row
     assert market({**row, "T": "A"}, odd, {**row, "T": "B"}) == (["A", "B"], [("", str(SPOILED), NO_TICKER, "")])
-    assert market({**row, "T": "A"}, {**row, "T": "B"}, None) == (["A", "B"], [("", "", NO_OBJECT, "")])
+    assert market({**row, "T": "A"}, {**row, "T": "B"}, None) == (
+        ["A", "B"],
+        [("after B", str(SPOILED), NO_OBJECT, "")],
+    )
 
 
 def test_it_loses_a_row_of_another_ticker_alone() -> None:
