@@ -51,7 +51,8 @@ def print_of(bar: Bar) -> str:
     adjusted_close = numbers.pop(7)
     close = numbers.pop(0)
     prices = crc32(_PRICES(close, adjusted_close)) & _BITS
-    others = crc32(_OTHERS(*numbers)) & _BITS
+    currency = (bar.currency or "").encode()
+    others = crc32(currency, crc32(_OTHERS(*numbers))) & _BITS
     both = prices << 18 | others
     first = _PAIRS[both >> 24]
     second = _PAIRS[both >> 12 & 4095]

@@ -15,7 +15,7 @@ from source_stock_prices.providers.terms import Bar
 DAY = date(2026, 11, 20)
 BAR = Bar("AAPL", DAY, 271.49, 270.0, 272.5, 269.25, 41_234_567, 270.9, 512_345, 268.11, 0.26, 1.0)
 PRICES = {"close", "adjusted_close"}
-NUMBERS = [name for name in Bar._fields if name not in ("ticker", "date")]
+NUMBERS = [name for name in Bar._fields if name not in ("ticker", "date", "currency")]
 PRINTS = st.text("abcXYZ019-_", min_size=6, max_size=6)
 
 
@@ -114,3 +114,9 @@ def test_it_refuses_a_market_that_holds_no_prints(written: Any) -> None:
     """Prints that are read for the wrong ticker would hide changes."""
     with pytest.raises(ValueError, match="print for each|no text|no object|date|isoformat"):
         prints.load_market(written)
+
+
+def test_it_tells_another_currency() -> None:
+    """A record carries it; as long as it is not known, a print is what it was before there was one."""
+    assert len({prints.print_of(BAR._replace(currency=currency)) for currency in (None, "USD", "GBX")}) == 3
+    assert prints.same_prices(prints.print_of(BAR), prints.print_of(BAR._replace(currency="USD")))

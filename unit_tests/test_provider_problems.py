@@ -126,3 +126,34 @@ def test_it_waits_as_the_answer_says_else_as_the_rule_does(headers: Mapping[str,
 def test_it_waits_until_the_vendor_counts_anew(headers: Mapping[str, str], wait: float) -> None:
     """A limit of the clock's hour is over at the full hour; a whole hour's wait would waste most of it."""
     assert classify(refusal(429, headers), "", (Rule(429, "", Kind.THROTTLED, period=3600),)).wait == wait
+
+
+FAR = [
+    "Mon, 01 Jan 99999999999 00:00:00 GMT",
+    "Mon, 01 Jan 2024 00:00:00 +9999999999999999",
+    "Fri, 31 Dec 9999 23:59:59 -2359",
+    "9" * 400,
+    "9" * 5000,
+    "1e400",
+    "nan",
+    "-inf",
+    "http://[evil",
+    "",
+]
+
+
+@every_provider
+@pytest.mark.parametrize("value", FAR, ids=range(len(FAR)))
+@pytest.mark.parametrize("name", ["Retry-After", "Date", "X-RateLimit-Reset", "Location"])
+@pytest.mark.parametrize("status", [302, 429, 503])
+def test_it_takes_a_header_out_of_any_range_for_none(
+    provider: type[Provider], status: int, name: str, value: str
+) -> None:
+    """What a header says is arithmetic on a stranger's text, and must not end the sync."""
+    case = next(case for case in cases("responses", "bars") if case.name == provider.name)
+    headers = {"Date": NOON, name: value}
+    problem = case.provider.problem(
+        answer(case._replace(data={**case.data, "status": status, "headers": headers}), b"")
+    )
+    assert problem is not None
+    assert problem.wait is None or 0 < problem.wait <= 3600

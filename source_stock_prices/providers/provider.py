@@ -176,13 +176,14 @@ class Provider(ABC):
         Raises one of MISREAD for an answer of which more than half, or the container of the rows, cannot be read.
         """
         read = self.bar
-        bars = []
+        bars: list[Bar] = []
         losses: list[Loss] = []
         for row in self.rows(answer, query):
             try:
                 bar = read(row, query)
             except MISREAD:
-                bar = self._mended(row, query, losses)
+                before = bars[-1] if bars else None
+                bar = self._mended(row, query, before, losses)
             if bar is not None:
                 bars.append(bar)
         if losses:
@@ -224,12 +225,19 @@ class Provider(ABC):
         """The exchange's day of a row. Raises one of MISREAD."""
         return calendar_day(row[self.date_field])
 
-    def _mended(self, row: Any, query: Query, losses: list[Loss]) -> Bar | None:
-        """What can be read of a row that `bar` raised on; what cannot is put into `losses`."""
+    def _mended(self, row: Any, query: Query, before: Bar | None, losses: list[Loss]) -> Bar | None:
+        """What can be read of a row that `bar` raised on; what cannot is put into `losses`.
+
+        A row that tells nothing of itself is named by the bar before it.
+        """
         alone = query.tickers[0] if len(query.tickers) == 1 else ""
         ticker, cells = row if isinstance(row, tuple) else (alone, row)
         if not isinstance(cells, dict):
-            losses.append(Loss(ticker or alone.strip(ANY), None, NO_OBJECT))
+            ticker = ticker or alone.strip(ANY)
+            if before is None or ticker:
+                losses.append(Loss(ticker, None, NO_OBJECT))
+            else:
+                losses.append(Loss(f"after {before.ticker}", before.date, NO_OBJECT))
             return None
         try:
             day = self.day(cells)

@@ -85,7 +85,8 @@ class Bar(NamedTuple):
 class Drop(Protocol):
     """Takes note of a bar that was left out and why or, with a `field`, that only this field of it was.
 
-    `ticker` is empty and `day` is None where the row does not tell.
+    `ticker` is empty and `day` is None where the row does not tell. They are for a person to read: in place of a row
+    that tells nothing, they may name the bar `after` which it comes.
     """
 
     def __call__(self, ticker: str, day: date | None, reason: str, field: str = "") -> None: ...
