@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_stock_prices.envelope import in_envelope, one_by_one
-from source_stock_prices.run import CountsMessages, Entrypoint, write_records
+from source_stock_prices.run import Entrypoint, PlainLog, write_records
 
 ROWS = [{"stock_ticker": "AAPL", "date": f"2026-11-{day}", "price": float(day), "vwap": None} for day in (18, 19, 20)]
 EMITTED_AT = 1_795_204_800_000
@@ -114,11 +114,13 @@ def test_it_counts_the_records_of_an_envelope() -> None:
     [
         ("Read 2 records from stock_prices stream", False),
         ("Read 2 records from dividends stream", False),
+        ("UserDefinedBackoffException: Rate limit exceeded (HTTP 429). Retrying in 1.001 seconds.", False),
+        ("Massive is rate limiting requests; waiting until 21:00:00 UTC.", True),
         ("Finished syncing stock_prices", True),
         ("stock_prices: 1 of 1 ticker read, 250 records; 1 of 1 query answered in 1 request.", True),
     ],
 )
-def test_it_keeps_back_the_cdks_count_of_messages(line: str, is_kept: bool) -> None:
-    """It counts an envelope as one record, next to our own count."""
+def test_it_keeps_back_what_the_cdk_says_beside_our_own_lines(line: str, is_kept: bool) -> None:
+    """It counts an envelope as one record, next to our own count, and tells of the second that it waits itself."""
     record = logging.LogRecord("airbyte", logging.INFO, "", 0, line, None, None)
-    assert CountsMessages().filter(record) is is_kept
+    assert PlainLog().filter(record) is is_kept
