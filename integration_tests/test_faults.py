@@ -29,9 +29,9 @@ LASTING = {
 @pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, PASSING))
 def test_it_recovers_from_a_fault_that_passes(sandbox: Sandbox, vendor: str, fault: str) -> None:
     """A hiccup costs a try, never a bar."""
-    sandbox.now = FRIDAY_EVENING
+    now = sandbox.now = FRIDAY_EVENING.add(minutes=30)  # Tiingo has us wait for the full hour, twice: an hour in all
     sandbox.fail(fault, times=2, vendor=vendor, ticker="MSFT")
-    output = read(config(sandbox, vendor, ", ".join(TICKERS)), now=FRIDAY_EVENING)
+    output = read(config(sandbox, vendor, ", ".join(TICKERS)), now=now)
     truth = sandbox.truth(TICKERS, date(2026, 11, 13), last_served(vendor))
     assert output.exit_code == 0
     assert table(output.records) == {key: trade.close for key, trade in truth.items()}
@@ -128,7 +128,50 @@ def test_it_waits_as_the_vendor_says(sandbox: Sandbox, waits: list[float]) -> No
     sandbox.fail("throttle-retry-after", vendor="massive")
     sandbox.fail("throttle", vendor="massive")
     assert read(config(sandbox, "massive"), now=FRIDAY_EVENING).exit_code == 0
-    assert [wait for wait in waits if wait] == [2 + 1, 60 + 1]  # the CDK adds a second
+    assert [round(wait) for wait in waits if wait] == [2, 1, 60, 1]  # the CDK adds a second
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_it_tells_of_a_wait_once_and_in_its_own_words(sandbox: Sandbox, workers: int) -> None:
+    """One line and one status of the stream that is read; the CDK has lines of its own for each try."""
+    sandbox.now = FRIDAY_EVENING
+    for _ in range(2):
+        sandbox.fail("throttle", vendor="massive")
+    sandbox.fail("500", vendor="massive")
+    settings = config(sandbox, "massive", "AAPL, MSFT", num_workers=workers, start_date="2026-11-02")
+    output = read(settings, now=FRIDAY_EVENING)
+    assert output.exit_code == 0
+    assert all(line.startswith("{") for line in output.text.splitlines())
+    traces = [trace["stream_status"] for trace in output.of_type("TRACE") if trace["type"] == "STREAM_STATUS"]
+    limited = [trace for trace in traces if trace.get("reasons")]
+    assert limited
+    assert {trace["stream_descriptor"]["name"] for trace in limited} == {"stock_prices"}
+    lines = output.log("INFO").splitlines()
+    assert len([line for line in lines if "is rate limiting requests; waiting until" in line]) == len(limited)
+    assert len([line for line in lines if "has a problem (HTTP 500); waiting until" in line]) == 1
+    assert not [line for line in lines if "ackoff" in line or "Backing off" in line or "retryable" in line]
+
+
+def test_it_tells_of_a_wait_in_the_name_of_the_stream_that_waits(sandbox: Sandbox) -> None:
+    """All streams send through one client, which has the name of one of them."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("throttle", vendor="massive")
+    output = read(config(sandbox, "massive"), now=FRIDAY_EVENING, streams=("dividends",))
+    traces = [trace["stream_status"] for trace in output.of_type("TRACE") if trace["type"] == "STREAM_STATUS"]
+    limited = [trace for trace in traces if trace.get("reasons")]
+    assert {trace["stream_descriptor"]["name"] for trace in limited} == {"dividends"}
+
+
+def test_it_does_not_try_a_ticker_that_failed_before_as_often(sandbox: Sandbox) -> None:
+    """The state knows it: a ticker whose server fails every day costs a minute of each sync."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("500", times=-1, vendor="tiingo", ticker="MSFT")
+    settings = config(sandbox, "tiingo", "AAPL, MSFT")
+    first = read(settings, now=FRIDAY_EVENING)
+    sent = len(sandbox.requests)
+    second = read(settings, now=FRIDAY_EVENING, state=as_message(first.state))
+    assert (first.exit_code, second.exit_code) == (1, 1)
+    assert len(sandbox.requests) - sent < sent
 
 
 def test_it_reads_a_corrected_last_bar_again(sandbox: Sandbox) -> None:

@@ -71,7 +71,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
         "{title} does not have all of a session yet.{said} Sync again later.",
     ),
     Kind.THROTTLED: Reaction(
-        ResponseAction.RATE_LIMITED,
+        ResponseAction.RETRY,  # RATE_LIMITED has the CDK write a status of its own, of the wrong stream
         FailureType.transient_error,
         "{title} is still rate limiting requests.{said} Set requests_per_minute{pace}, or sync again later.",
     ),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.sources.declarative.models import AddFields, SimpleRetriever
 from airbyte_cdk.sources.declarative.parsers.manifest_component_transformer import ManifestComponentTransformer
 from airbyte_cdk.sources.declarative.parsers.manifest_reference_resolver import ManifestReferenceResolver
@@ -84,7 +84,7 @@ class Events(Stream):
         self._config, self.provider = prices.config, prices.provider
         self._parameters: Mapping[str, Any] = definition.get("$parameters", {})
         self.state: State = {}
-        self._sync: Sync[Row] = Sync(self, prices.config, prices.today, self.logger, lambda: prices.policy.judged)
+        self._sync: Sync[Row] = Sync(self, prices.config, prices.today, self.logger, prices.policy)
 
     @property
     def name(self) -> str:
@@ -97,6 +97,11 @@ class Events(Stream):
     @property
     def cursor_field(self) -> str | list[str]:
         return "date" if "date" in self.primary_key else []
+
+    def as_airbyte_stream(self) -> AirbyteStream:
+        stream = super().as_airbyte_stream()
+        stream.is_resumable = False  # as for prices
+        return stream
 
     def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         full = configured_stream.sync_mode == SyncMode.full_refresh

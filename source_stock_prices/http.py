@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
 from logging import getLogger
 
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 from airbyte_cdk.sources.streams.call_rate import APIBudget, MovingWindowCallRatePolicy, Rate
 from airbyte_cdk.sources.streams.http.error_handlers import (
     BackoffStrategy,
@@ -33,20 +34,112 @@ TIMEOUT = (10, 60)
 MAX_TRIES = 6
 """How often one request is sent before its problem is final."""
 
+FEW_TRIES = 2
+"""The same where nobody waits for it, or where the last sync failed in vain."""
+
 LONGEST_WAIT = 3600
-"""Seconds a sync waits for a vendor. A longer wait ends it, and the next sync resumes from its state."""
+"""Seconds that all waits of one request may last together. A longer wait ends the sync; the next one resumes there."""
+
+RENEWAL_SECONDS = 60
+"""How often the platform is told again that a sync waits."""
+
+AT_ONCE = 0.001
+"""Seconds that the CDK's client is told to wait: it takes a zero for its own growing pauses. It adds a second."""
+
+LIMITING = "is rate limiting requests"
+
+Write = Callable[[AirbyteMessage], None]
 
 
 class Exchange(threading.local):
-    """The request that a thread has under way: how often it was sent, and what is wrong with its latest answer."""
+    """The request that a thread has under way: how often it was sent, and what is wrong with its latest answer.
+
+    `wait` is how long it has to wait before the next try, and `waited` how long it has waited so far, in seconds.
+    """
 
     tries = 0
     problem: Problem | None = None
     status: int | None = None
+    wait = 0.0
+    waited = 0.0
+    has_failed_before = False
 
     def begin(self) -> None:
         """Another request starts."""
         self.tries, self.problem, self.status = 0, None, None
+        self.wait = self.waited = 0.0
+
+
+class SyncEndedError(Exception):
+    """The sync that a worker waits for is over. Nobody asks for its answer any more."""
+
+
+class Pause:
+    """Waits before a request is sent again, and says so: in one log line, and to the platform every minute.
+
+    The platform is told through `write`, as a status of the stream that is read, with the time when the pause ends. Of
+    workers that wait at the same time for the same reason, one speaks: who waits longest.
+    """
+
+    def __init__(self, title: str, write: Write | None) -> None:
+        self._title, self._write = title, write
+        self._stream: str | None = None
+        self._announced: dict[str, datetime] = {}
+        self._speaking = threading.Lock()
+
+    @contextmanager
+    def within(self, stream: str) -> Iterator[None]:
+        """While a stream is read: its are the statuses. What still waits at the end raises SyncEndedError."""
+        self._stream = stream
+        self._announced.clear()
+        try:
+            yield
+        finally:
+            self._stream = None
+
+    def sleep(self, seconds: float, why: str, *, is_limit: bool) -> None:
+        """Waits; the platform is told where it is a rate limit. Raises SyncEndedError soon after the sync is over."""
+        stream = self._stream
+        until = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+        speaks = self._announce(why, until)
+        for nap in naps(seconds):
+            if stream != self._stream:
+                raise SyncEndedError
+            if speaks and is_limit and stream and self._write:
+                self._write(rate_limited(stream, until))
+            time.sleep(nap)
+        if speaks:
+            self._announced.pop(why, None)
+
+    def _announce(self, why: str, until: datetime) -> bool:
+        """Logs a pause, unless one that lasts as long was announced and is not over."""
+        with self._speaking:
+            announced = self._announced.get(why)
+            if announced and until < announced + timedelta(seconds=1):
+                return False
+            self._announced[why] = until
+        logger.info(f"{self._title} {why}; waiting until {until:%H:%M:%S} UTC.")
+        return True
+
+
+def naps(seconds: float) -> Iterator[float]:
+    """A wait in parts, after each of which the platform is told again."""
+    while seconds > 0:
+        yield min(seconds, RENEWAL_SECONDS)
+        seconds -= RENEWAL_SECONDS
+
+
+def rate_limited(stream: str, until: datetime) -> AirbyteMessage:
+    """The status of a stream whose vendor has it wait until a moment. The protocol counts milliseconds."""
+    now = datetime.now(timezone.utc)
+    reason = {"type": "RATE_LIMITED", "rate_limited": {"quota_reset": _milliseconds(until)}}
+    status = {"stream_descriptor": {"name": stream}, "status": "RUNNING", "reasons": [reason]}
+    trace = {"type": "STREAM_STATUS", "emitted_at": _milliseconds(now), "stream_status": status}
+    return AirbyteMessageSerializer.load({"type": "TRACE", "trace": trace})
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 class KeyInRequest(AuthBase):
@@ -64,13 +157,14 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
 
     A problem that no further try will solve is no error to the client: `exchange` raises it as a ProviderError, so that
     a ticker's failure can be told from the sync's, and the client lets go of the request. With `patient=False` a vendor
-    that throttles is not waited for.
+    that throttles is not waited for. `write` writes a message at once, from any thread.
     """
 
-    def __init__(self, provider: Provider, *, patient: bool) -> None:
+    def __init__(self, provider: Provider, *, patient: bool, write: Write | None = None) -> None:
         self._provider = provider
-        self._max_tries = MAX_TRIES if patient else 2
+        self._max_tries = MAX_TRIES if patient else FEW_TRIES
         self._patient = patient
+        self._pause = Pause(provider.title, write)
         self._current = Exchange()
         self._one_at_a_time = threading.RLock()
         self._resume_at: float | None = None
@@ -78,11 +172,24 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         self.judged = 0
         """Answers and failures so far, which is the number of requests made."""
 
+    def reading(self, stream: str) -> AbstractContextManager[None]:
+        """While a stream is read, the platform is told of its waits."""
+        return self._pause.within(stream)
+
+    @contextmanager
+    def doubting(self, has_failed_before: bool) -> Iterator[None]:
+        """A question of this thread. What failed in the last sync as well is not tried as often again."""
+        self._current.has_failed_before = has_failed_before
+        try:
+            yield
+        finally:
+            self._current.has_failed_before = False
+
     @contextmanager
     def exchange(self) -> Iterator[None]:
         """One request with all its tries. Raises ProviderError for a problem that stays."""
+        self._current.begin()
         with self._gate():
-            self._current.begin()
             try:
                 yield
             except RequestException as error:
@@ -102,7 +209,8 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         with self._one_at_a_time:
             wait = self._resume_at - time.monotonic()
             if wait > 0:
-                time.sleep(wait)
+                self._current.waited += wait
+                self._pause.sleep(wait, LIMITING, is_limit=True)
             yield
 
     @property
@@ -111,7 +219,8 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
 
     @property
     def max_time(self) -> int:
-        return (LONGEST_WAIT + 60) * self._max_tries
+        # More than all waits and tries take: this policy says when it is enough.
+        return LONGEST_WAIT * self._max_tries
 
     def interpret_response(self, response_or_exception: Response | Exception | None = None) -> ErrorResolution:
         with self._counting:
@@ -119,6 +228,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         current = self._current
         current.tries += 1
         current.problem, current.status = self._judge(response_or_exception)
+        current.wait = _wait(current.problem, current.tries)
         if current.problem is None or not self._may_try_again(current.problem):
             return ErrorResolution(ResponseAction.SUCCESS)
         reaction = REACTIONS[current.problem.kind]
@@ -127,31 +237,52 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         return ErrorResolution(reaction.action, reaction.failure, message)
 
     def _may_try_again(self, problem: Problem) -> bool:
-        action = REACTIONS[problem.kind].action
-        if action is ResponseAction.FAIL:
+        current = self._current
+        if REACTIONS[problem.kind].action is ResponseAction.FAIL:
             return False
-        if action is ResponseAction.RATE_LIMITED and not self._patient:
-            return False
-        return self._current.tries < self._max_tries and (problem.wait or 0) <= LONGEST_WAIT
+        if is_throttling(problem):
+            most = self._max_tries if self._patient else 1
+        else:
+            most = FEW_TRIES if current.has_failed_before else self._max_tries
+        return current.tries < most and current.waited + current.wait <= LONGEST_WAIT
 
     def backoff_time(
         self, response_or_exception: Response | RequestException | None, attempt_count: int
     ) -> float | None:
-        """Seconds to wait before the next try; None for the CDK's exponential default."""
-        problem = self._current.problem
+        """Waits before the next try, and leaves next to nothing of it to the CDK's client."""
+        current = self._current
+        problem = current.problem
         if problem is None:
             return None
         if problem.kind is Kind.THROTTLED:
-            self._resume_at = time.monotonic() + (problem.wait or 0)
-            if problem.wait:
-                until = datetime.now(timezone.utc) + timedelta(seconds=problem.wait)
-                logger.info(f"{self._provider.title} is rate limiting requests; waiting until {until:%H:%M:%S} UTC.")
-        return problem.wait
+            self._resume_at = time.monotonic() + current.wait
+        current.waited += current.wait
+        self._pause.sleep(current.wait, self._trouble(problem), is_limit=is_throttling(problem))
+        return AT_ONCE
+
+    def _trouble(self, problem: Problem) -> str:
+        """Why a request has to wait, as the end of a sentence about the vendor."""
+        if problem.kind is Kind.THROTTLED:
+            return LIMITING
+        if self._current.status is None:
+            return f"cannot be reached ({trim(filter_secrets(problem.said))})"
+        return f"has a problem (HTTP {self._current.status})"
 
     def _judge(self, received: Response | Exception | None) -> tuple[Problem | None, int | None]:
         if isinstance(received, Response):
             return self._provider.problem(Answer.of(received)), received.status_code
         return problem_of(received or exceptions.ConnectionError("no answer")), None
+
+
+def is_throttling(problem: Problem) -> bool:
+    """Whether the vendor has us wait: it says so, or a server that is down says until when."""
+    return problem.kind is Kind.THROTTLED or problem.wait is not None
+
+
+def _wait(problem: Problem | None, tries: int) -> float:
+    """Seconds before the next try: what the vendor asks for, or a pause that grows with each try."""
+    asked = problem.wait if problem else None
+    return asked or 2.0 ** (tries - 1)
 
 
 def pace(requests_per_minute: int | None) -> APIBudget | None:

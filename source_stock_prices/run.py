@@ -35,6 +35,15 @@ def write_records(out: BinaryIO, stream: str, records: Iterable[Mapping[str, Any
     out.flush()
 
 
+def write_message(message: str) -> None:
+    """Writes one message as a line, and flushes it. Any thread may call it: a line is never written into another.
+
+    A binary buffer locks itself, the text layer above it does not: that is the log's, under the lock of its handler.
+    """
+    sys.stdout.buffer.write(f"{message}\n".encode())
+    sys.stdout.buffer.flush()
+
+
 class Entrypoint(AirbyteEntrypoint):
     """The CDK's entrypoint, but `Config` judges a config, and records are written here and now."""
 
@@ -64,17 +73,25 @@ class Entrypoint(AirbyteEntrypoint):
         return AirbyteEntrypoint.handle_record_counts(message, counts)
 
 
+REPEATED = (
+    "During the sync, the following streams did not sync successfully",
+    "UserDefinedBackoffException: ",
+)
+"""How the lines of the CDK begin that have a sentence of our own beside them."""
+
+
 class PlainLog(logging.Filter):
     """Keeps back what would only repeat, or mislead: the final error is written as a message of its own.
 
-    No traceback of what the user can correct or wait for, and no count of records by the CDK, which counts envelopes.
+    No traceback of what the user can correct or wait for, no count of records by the CDK, which counts envelopes, and
+    no second line about a wait.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         if message.startswith("Read ") and message.endswith(" stream"):
             return False
-        if message.startswith("During the sync, the following streams did not sync successfully"):
+        if message.startswith(REPEATED):
             return False
         error = record.exc_info[1] if record.exc_info else None
         return not is_explained(error)
@@ -104,17 +121,16 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     gc.set_threshold(50_000)  # an answer is thousands of objects, none of them in a cycle
     source = source or SourceStockPrices()
     source.in_envelopes = True
+    source.write = lambda message: write_message(Entrypoint.airbyte_message_to_string(message))
     entrypoint = Entrypoint(source)
     parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
     try:
         for message in entrypoint.run(parsed):
-            sys.stdout.write(f"{message}\n")  # in one piece: workers log to the same output
-            sys.stdout.flush()
+            write_message(message)
     except AirbyteTracedException as error:
         if not is_explained(error):
             raise
         if not entrypoint.has_told_an_error:
             message = Entrypoint.airbyte_message_to_string(error.as_sanitized_airbyte_message())
-            sys.stdout.write(f"{message}\n")
-            sys.stdout.flush()
+            write_message(message)
         sys.exit(1)

@@ -27,6 +27,7 @@ from pendulum import now as current_time
 from source_stock_prices import events, sessions, state
 from source_stock_prices.check import check
 from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
+from source_stock_prices.http import Write
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.stream import StockPrices
 
@@ -37,10 +38,12 @@ DEFAULT_WINDOW = timedelta(days=7)
 class SourceStockPrices(AbstractSource):
     """Daily stock prices of the API that the config names. `clock` returns the present moment; tests pass their own.
 
-    With `in_envelopes` the records of a ticker are one message, for a writer that knows envelopes.
+    With `in_envelopes` the records of a ticker are one message, for a writer that knows envelopes. `write` writes a
+    message at once, from any thread, while the CDK waits for the next one: that the vendor has us wait.
     """
 
     in_envelopes = False
+    write: Write | None = None
 
     def __init__(self, clock: Callable[[], DateTime] = current_time) -> None:
         self._clock = clock
@@ -125,6 +128,7 @@ class SourceStockPrices(AbstractSource):
             today=today,
             patient=patient,
             in_envelopes=self.in_envelopes,
+            write=self.write,
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from airbyte_cdk.models import ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpStream
 from requests import Response
@@ -16,7 +16,7 @@ from source_stock_prices import plan, state
 from source_stock_prices.bars import clean
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.http import TIMEOUT, KeyInRequest, RequestPolicy, pace
+from source_stock_prices.http import TIMEOUT, KeyInRequest, RequestPolicy, Write, pace
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers.answer import Answer, trim
 from source_stock_prices.providers.terms import MISREAD, Bar, Kind, Problem, Query, Request
@@ -33,7 +33,7 @@ class StockPrices(HttpStream):
     `start` is where a history begins, `bound` the same if the user said so. `end` is the last day asked for,
     `last_final` the last session that can no longer change, `today` the calendar day in New York. With `patient=False`
     a throttling vendor is not waited for. With `in_envelopes` the records of a ticker are one message, for a writer
-    that knows envelopes.
+    that knows envelopes. `write` writes a message at once, from any thread: that the vendor has us wait.
     """
 
     primary_key: ClassVar = ["stock_ticker", "date"]
@@ -51,9 +51,10 @@ class StockPrices(HttpStream):
         today: date,
         patient: bool,
         in_envelopes: bool = False,
+        write: Write | None = None,
     ) -> None:
         self.config, self.provider = config, config.provider
-        self.policy = RequestPolicy(config.provider, patient=patient)
+        self.policy = RequestPolicy(config.provider, patient=patient, write=write)
         super().__init__(KeyInRequest(), api_budget=pace(config.requests_per_minute))
         self.start, self.bound, self.end, self.today = start, bound, end, today
         self._served_until = end
@@ -67,7 +68,13 @@ class StockPrices(HttpStream):
             ask=self.ask,
             in_envelopes=in_envelopes,
         )
-        self._sync = Sync(prices, config, today, self.logger, lambda: self.policy.judged)
+        self._sync = Sync(prices, config, today, self.logger, self.policy)
+
+    def as_airbyte_stream(self) -> AirbyteStream:
+        stream = super().as_airbyte_stream()
+        # A full refresh that failed begins again. The CDK asks the property of this name about checkpoints.
+        stream.is_resumable = False
+        return stream
 
     def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         # The CDK hands the state over in every mode; only an incremental sync has one.

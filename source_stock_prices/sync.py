@@ -17,6 +17,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from source_stock_prices import healing, plan
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prefetch import prefetch
 from source_stock_prices.progress import Progress
 from source_stock_prices.providers.provider import Provider
@@ -72,9 +73,9 @@ class Sync(Generic[T]):
     checkpointed. Both raise at the end.
     """
 
-    def __init__(self, half: Half[T], config: Config, today: date, logger: Logger, requests: Callable[[], int]) -> None:
+    def __init__(self, half: Half[T], config: Config, today: date, logger: Logger, policy: RequestPolicy) -> None:
         self._half, self._config, self._today = half, config, today
-        self._logger, self._requests = logger, requests
+        self._logger, self._policy = logger, policy
         self._report = Report(config.provider)
         self._left = 0
         self._failed_before: set[str] = set()
@@ -84,10 +85,11 @@ class Sync(Generic[T]):
 
     def run(self, messages: Iterable[StreamData]) -> Iterator[StreamData]:
         """Passes on what the CDK makes of this sync, then logs its findings, and raises the error that ends it."""
-        try:
-            yield from messages
-        finally:
-            self._answers.close()
+        with self._policy.reading(self._half.name):
+            try:
+                yield from messages
+            finally:
+                self._answers.close()
         for line in (*self._report.summary(), *self._half.summary()):
             self._logger.warning(f"{self._half.name}: {line}")
         if failure := self._report.failure():
@@ -114,7 +116,7 @@ class Sync(Generic[T]):
     def _round(self, queries: list[Query], seen: State) -> Iterator[Mapping[str, Any]]:
         """The slices of some queries, which are under way from the first slice on."""
         self._progress = Progress(self._half.name, queries, self._half.expected)
-        before = self._requests()
+        before = self._policy.judged
         if queries:
             self._logger.info(self._progress.plan(len(self._config.tickers)))
         self._answers.close()
@@ -123,7 +125,7 @@ class Sync(Generic[T]):
         size = plan.slice_size(len(queries), len(orjson.dumps(seen)))
         while self._left and not self._report.stopped:
             yield {"queries": min(size, self._left), "of": len(queries)}
-            self._logger.info(self._progress.line(self._requests() - before, self._report.failed))
+            self._logger.info(self._progress.line(self._policy.judged - before, self._report.failed))
 
     def records(self, stream_slice: Mapping[str, Any], state: State) -> Iterator[StreamData]:
         """The records of the slice's queries, or of those that were answered before it had lasted long enough."""
@@ -167,7 +169,8 @@ class Sync(Generic[T]):
 
     def _answer(self, seen: State, query: Query) -> tuple[Found[T], Report]:
         report = Report(self._config.provider)
-        return self._half.answer(query, seen, report), report
+        with self._policy.doubting(self._failed_before.issuperset(query.tickers)):
+            return self._half.answer(query, seen, report), report
 
 
 def by_ticker(ask: Callable[[Query, Report], Found[T]], query: Query, report: Report, provider: Provider) -> Found[T]:

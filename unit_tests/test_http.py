@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import requests
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from requests import exceptions
 
 from source_stock_prices import http
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.http import LONGEST_WAIT, MAX_TRIES, KeyInRequest, RequestPolicy, pace
+from source_stock_prices.http import (
+    AT_ONCE,
+    LIMITING,
+    LONGEST_WAIT,
+    MAX_TRIES,
+    KeyInRequest,
+    Pause,
+    RequestPolicy,
+    SyncEndedError,
+    pace,
+)
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import Kind
 
 MASSIVE = PROVIDERS["massive"](api_key="s3cr3t")  # type: ignore[call-arg]
 THROTTLED = '{"error": "slow down"}'
 GOOD = '{"status": "OK"}'
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that were waited, in order. The clock is ahead by them, and nobody waits."""
+    naps: list[float] = []
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=naps.append, monotonic=lambda: 100.0 + sum(naps)))
+    return naps
+
+
+@pytest.fixture
+def told() -> list[dict[str, Any]]:
+    """The statuses that were written."""
+    return []
+
+
+def teller(told: list[dict[str, Any]]) -> Callable[[AirbyteMessage], None]:
+    return lambda message: told.append(AirbyteMessageSerializer.dump(message)["trace"]["stream_status"])
 
 
 def answer(status: int, body: str = "", **headers: str) -> requests.Response:
@@ -33,6 +68,12 @@ def actions(policy: RequestPolicy, *answers: requests.Response | Exception) -> l
     return [policy.interpret_response(each).response_action for each in answers]
 
 
+def client(policy: RequestPolicy, received: requests.Response) -> None:
+    """What the CDK's client does with an answer that stays the same."""
+    while actions(policy, received) == [ResponseAction.RETRY]:
+        policy.backoff_time(received, 1)
+
+
 def test_it_takes_an_answer_without_a_problem() -> None:
     """There is nothing to wait for and nothing to raise."""
     policy = RequestPolicy(MASSIVE, patient=True)
@@ -41,20 +82,120 @@ def test_it_takes_an_answer_without_a_problem() -> None:
         assert policy.backoff_time(answer(200, GOOD), 1) is None
 
 
-def test_it_waits_as_long_as_the_vendor_asks_and_then_tries_again() -> None:
+def test_it_waits_as_long_as_the_vendor_asks_and_then_tries_again(slept: list[float]) -> None:
     """A minute's window is over after a minute, not after the CDK's half."""
     policy = RequestPolicy(MASSIVE, patient=True)
-    for asked, wait in ((answer(429), 60), (answer(429, **{"Retry-After": "7"}), 7)):
-        assert actions(policy, asked) == [ResponseAction.RATE_LIMITED]
-        assert policy.backoff_time(asked, 1) == wait
+    with policy.exchange():
+        for asked in (answer(429), answer(429, **{"Retry-After": "7"})):
+            assert actions(policy, asked) == [ResponseAction.RETRY]
+            assert policy.backoff_time(asked, 1) == AT_ONCE
+        actions(policy, answer(200, GOOD))
+    assert slept == [60, 7]
 
 
-def test_it_leaves_the_wait_to_the_clients_backoff_where_the_vendor_names_none() -> None:
+def test_it_waits_a_growing_time_where_the_vendor_names_none(slept: list[float]) -> None:
     """A server that fails is tried again after growing pauses."""
     policy = RequestPolicy(MASSIVE, patient=True)
-    for failure in (answer(503), exceptions.ConnectTimeout("x")):
-        assert actions(policy, failure) == [ResponseAction.RETRY]
-        assert policy.backoff_time(failure, 1) is None
+    with policy.exchange():
+        for failure in (answer(503), exceptions.ConnectTimeout("x"), answer(500)):
+            assert actions(policy, failure) == [ResponseAction.RETRY]
+            assert policy.backoff_time(failure, 1) == AT_ONCE
+        actions(policy, answer(200, GOOD))
+    assert slept == [1, 2, 4]
+
+
+def test_it_waits_an_hour_at_most_for_all_tries_of_a_request_together(slept: list[float]) -> None:
+    """A vendor that asks for twenty minutes after each try is left to the next sync."""
+    policy = RequestPolicy(MASSIVE, patient=True)
+    twenty = answer(429, **{"Retry-After": str(LONGEST_WAIT // 3)})
+    for _ in range(2):  # each request has its own hour
+        slept.clear()
+        with pytest.raises(ProviderError) as raised, policy.exchange():
+            client(policy, twenty)
+        assert raised.value.problem.kind is Kind.THROTTLED
+        assert sum(slept) == LONGEST_WAIT
+
+
+def test_it_counts_the_wait_at_the_gate_once(slept: list[float]) -> None:
+    """What a request waited for another one's pause is part of its own hour, and no more of it."""
+    policy = RequestPolicy(MASSIVE, patient=True)
+    half = answer(429, **{"Retry-After": str(LONGEST_WAIT // 2)})
+    policy._resume_at = http.time.monotonic() + LONGEST_WAIT // 2  # another worker's
+    with pytest.raises(ProviderError), policy.exchange():
+        client(policy, half)
+    assert sum(slept) == LONGEST_WAIT
+    assert policy.judged == 2
+
+
+def test_it_tells_of_a_wait_every_minute(slept: list[float], told: list[dict[str, Any]]) -> None:
+    """Of the stream that is read, with the moment when it ends: silence looks like a sync that hangs."""
+    pause = Pause("Massive", teller(told))
+    until = time.time() + 150
+    with pause.within("dividends"):
+        pause.sleep(150, LIMITING, is_limit=True)
+    assert slept == [60, 60, 30]
+    assert len(told) == 3
+    assert [status["status"] for status in told] == ["RUNNING"] * 3
+    assert {status["stream_descriptor"]["name"] for status in told} == {"dividends"}
+    ends = {status["reasons"][0]["rate_limited"]["quota_reset"] for status in told}
+    assert len(ends) == 1
+    assert abs(ends.pop() / 1000 - until) < 10
+
+
+def test_it_tells_of_no_wait_that_the_vendor_did_not_ask_for(told: list[dict[str, Any]]) -> None:
+    """A server that fails limits no rate."""
+    policy = RequestPolicy(MASSIVE, patient=True, write=teller(told))
+    with policy.reading("stock_prices"), policy.exchange():
+        for each in (answer(503), answer(503, **{"Retry-After": "9"}), answer(429, **{"Retry-After": "0"})):
+            actions(policy, each)
+            policy.backoff_time(each, 1)
+        assert len(told) == 2
+        actions(policy, answer(200, GOOD))
+
+
+def test_it_announces_one_of_the_waits_that_last_as_long(
+    monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Four workers that meet the same limit are one pause; the next one is another."""
+    pause = Pause("Massive", teller(told))
+
+    def others_wait_too(_: float) -> None:
+        monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda _: None))
+        pause.sleep(30, LIMITING, is_limit=True)
+
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=others_wait_too))
+    with pause.within("stock_prices"):
+        pause.sleep(30, LIMITING, is_limit=True)
+        assert len(told) == len(caplog.messages) == 1
+        pause.sleep(30, LIMITING, is_limit=True)
+    assert len(told) == len(caplog.messages) == 2
+    assert re.fullmatch(r"Massive is rate limiting requests; waiting until \d\d:\d\d:\d\d UTC\.", caplog.messages[0])
+
+
+def test_it_gives_up_a_wait_when_the_sync_is_over(monkeypatch: pytest.MonkeyPatch, told: list[dict[str, Any]]) -> None:
+    """A worker that was left behind would report a stream as running that has ended, and hold the next one back."""
+    pause = Pause("Massive", teller(told))
+    reading = ExitStack()
+    reading.enter_context(pause.within("stock_prices"))
+    monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda _: reading.close()))
+    with pytest.raises(SyncEndedError):
+        pause.sleep(3600, LIMITING, is_limit=True)
+    assert len(told) == 1
+
+
+def test_it_tries_only_once_again_what_failed_in_the_last_sync() -> None:
+    """It will probably fail again, and others wait behind it. Being throttled is no failure of a ticker."""
+    policy = RequestPolicy(MASSIVE, patient=True)
+    with policy.doubting(True):
+        with pytest.raises(ProviderError), policy.exchange():
+            assert actions(policy, answer(503), answer(503)) == [ResponseAction.RETRY, ResponseAction.SUCCESS]
+        with policy.exchange():
+            assert actions(policy, *[answer(429)] * 3) == [ResponseAction.RETRY] * 3
+            actions(policy, answer(200, GOOD))
+    with policy.exchange():
+        assert actions(policy, answer(503), answer(503)) == [ResponseAction.RETRY] * 2
+        actions(policy, answer(200, GOOD))
 
 
 @pytest.mark.parametrize(("patient", "tries"), [(True, MAX_TRIES), (False, 2)])
@@ -103,6 +244,8 @@ def test_it_does_not_wait_at_all_when_impatient() -> None:
     policy = RequestPolicy(MASSIVE, patient=False)
     with pytest.raises(ProviderError), policy.exchange():
         assert actions(policy, answer(429)) == [ResponseAction.SUCCESS]
+    with pytest.raises(ProviderError), policy.exchange():
+        assert actions(policy, answer(503, **{"Retry-After": "9"})) == [ResponseAction.SUCCESS]
 
 
 def test_it_begins_each_request_anew() -> None:
@@ -134,24 +277,15 @@ def test_it_keeps_the_requests_of_its_workers_apart() -> None:
     worker.join()
 
 
-def test_it_holds_requests_back_while_the_vendor_has_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_holds_requests_back_while_the_vendor_has_one_wait(slept: list[float]) -> None:
     """Those that went on would only meet the limit again."""
-    now, slept = [100.0], []
-    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=slept.append)
-    monkeypatch.setattr(http, "time", clock)
     policy = RequestPolicy(MASSIVE, patient=True)
-    with policy.exchange():
-        throttled = answer(429, **{"Retry-After": "7"})
-        actions(policy, throttled)
-        policy.backoff_time(throttled, 1)
-        actions(policy, answer(200, GOOD))
-    now[0] = 102.0
+    policy._resume_at = http.time.monotonic() + 7  # as a worker left it that waits
     with policy.exchange():
         actions(policy, answer(200, GOOD))
-    now[0] = 110.0
     with policy.exchange():
         actions(policy, answer(200, GOOD))
-    assert slept == [5.0]
+    assert slept == [7]
 
 
 def test_it_adds_no_password_of_the_machine() -> None:

@@ -7,6 +7,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from io import BytesIO
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_stock_prices.envelope import in_envelope, one_by_one
-from source_stock_prices.run import Entrypoint, PlainLog, is_explained, write_records
+from source_stock_prices.run import Entrypoint, PlainLog, is_explained, write_message, write_records
 
 ROWS = [{"stock_ticker": "AAPL", "date": f"2026-11-{day}", "price": float(day), "vwap": None} for day in (18, 19, 20)]
 EMITTED_AT = 1_795_204_800_000
@@ -61,6 +63,20 @@ def test_it_flushes_what_it_wrote() -> None:
     out = SimpleNamespace(write=lambda line: None, flush=lambda: flushed.append(1))
     write_records(out, "stock_prices", ROWS, EMITTED_AT)  # type: ignore[arg-type]
     assert flushed == [1]
+
+
+def test_it_writes_no_message_into_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Workers tell that they wait while the main thread writes records: a line is whole, whoever writes it."""
+    file = tmp_path / "out"
+    with file.open("wb", buffering=64) as out:  # smaller than a line, so that each is written in parts
+        monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=out))
+        with ThreadPool(4) as pool:
+            told = pool.map_async(write_message, ['{"told": true}'] * 400)
+            for _ in range(400):
+                write_records(out, "stock_prices", ROWS, EMITTED_AT)
+            told.get()
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len(lines) == 400 + 400 * len(ROWS)
 
 
 def state() -> AirbyteMessage:
@@ -122,10 +138,11 @@ def is_kept(line: str, error: Exception | None = None) -> bool:
         "Read 2 records from stock_prices stream",
         "Read 2 records from dividends stream",
         "During the sync, the following streams did not sync successfully: stock_prices: AirbyteTracedException('x')",
+        "UserDefinedBackoffException: Rate limit exceeded (HTTP 429). Retrying in 1.001 seconds.",
     ],
 )
 def test_it_keeps_back_what_the_cdk_says_wrong_or_again(line: str) -> None:
-    """It counts an envelope as one record, next to our own count, and repeats an error that was told."""
+    """It counts an envelope as one record, next to our own count, and repeats an error or a wait that was told."""
     assert not is_kept(line)
 
 
@@ -135,6 +152,7 @@ def test_it_keeps_back_what_the_cdk_says_wrong_or_again(line: str) -> None:
         "Finished syncing stock_prices",
         "stock_prices: 1 of 1 ticker read; 250 records in 1 request.",
         "Read on: all tickers are up to date",
+        "Massive is rate limiting requests; waiting until 21:00:00 UTC.",
     ],
 )
 def test_it_lets_any_other_line_through(line: str) -> None:
