@@ -1,4 +1,4 @@
-"""Which bars of a response can be true. Pure."""
+"""Which bars of an answer are used, and which of their numbers. Pure."""
 
 from __future__ import annotations
 
@@ -7,129 +7,147 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any
 
-from source_stock_prices.providers.terms import Bar, Query
+from source_stock_prices import sessions
+from source_stock_prices.providers.terms import ANY, Bar, Drop, Query, is_ticker
 
-NUMBER_LIMIT = 2.0**63
-"""No price, volume or count is this large, and not every JSON reader takes a larger integer."""
+TOO_MUCH = 2.0**63
+"""No price, volume or count is as large, and no JSON integer beyond it can be written."""
 
-ROUNDING_TOLERANCE = 0.001
-"""The share by which an open or close may lie outside low and high: vendors round adjusted prices one by one."""
+WITHOUT_PRICE = ("open", "high", "low", "vwap")
+"""Where a zero is how vendors write that they have none."""
 
-ZERO_MEANS_MISSING = ("open", "high", "low", "vwap")
+ABOVE_ZERO = (*WITHOUT_PRICE, "adjusted_close", "split_factor")
+
+NOT_BELOW_ZERO = ("volume", "trade_count", "dividend")
 
 
-def clean(bars: Iterable[Bar], query: Query, drop: Callable[[str], None]) -> dict[str, list[Bar]]:
-    """The bars that can be true: by ticker, one per session, ascending.
+def clean(
+    bars: Iterable[Bar],
+    query: Query,
+    drop: Drop,
+    trades_in_new_york: Callable[[str], bool],
+) -> dict[str, list[Bar]]:
+    """The bars that can be used, by ticker, one a session, ascending; each other one is dropped.
 
-    Calls `drop` with the reason for every other bar. An identical duplicate is no reason: pages overlap.
+    A number beside the close that cannot be is None in what is kept. Pages overlap: the same bar twice is one bar.
     """
     kept: defaultdict[str, dict[date, Bar]] = defaultdict(dict)
     start, end = query.start, query.end
+    whole_market = query.tickers == (ANY,)
     for bar in bars:
         if not start <= bar.date <= end:
-            drop("outside the requested window")
+            drop(bar.ticker, bar.date, "outside the requested window")
             continue
         if bar.close is None:
-            drop("no closing price")
+            drop(bar.ticker, bar.date, "no closing price")
             continue
-        if not is_possible(bar):
-            bar = without_zeros(bar)
-            if not is_possible(bar):
-                drop("impossible prices or volume")
-                continue
-        first = kept[bar.ticker].setdefault(bar.date, bar)
-        if first != bar:
-            drop("a conflicting duplicate")
-    return {ticker: _ascending(kept[ticker]) for ticker in sorted(kept)}
+        if not 0 < bar.close < TOO_MUCH:
+            drop(bar.ticker, bar.date, "an impossible closing price")
+            continue
+        if whole_market and not is_ticker(bar.ticker):
+            drop(bar.ticker, bar.date, "no exchange has such a ticker")
+            continue
+        if not is_usual(bar):
+            bar = without_odd_numbers(bar, drop)
+        if not bar.volume and was_closed(bar, trades_in_new_york):
+            drop(bar.ticker, bar.date, "no trading on that day")
+            continue
+        days = kept[bar.ticker]
+        other = days.setdefault(bar.date, bar)
+        if other is not bar and other != bar:
+            days[bar.date] = chosen(other, bar, drop)
+    return {ticker: [days[day] for day in sorted(days)] for ticker, days in sorted(kept.items())}
 
 
-def _ascending(days: dict[date, Bar]) -> list[Bar]:
-    return [days[day] for day in sorted(days)]
-
-
-def without_zeros(bar: Bar) -> Bar:
-    """The bar with None in place of a zero open, high, low or vwap: vendors write zero for a price they lack."""
-    missing: dict[str, Any] = {}
-    for name in ZERO_MEANS_MISSING:
-        if getattr(bar, name) == 0:
-            missing[name] = None
-    return bar._replace(**missing)
-
-
-def is_possible(bar: Bar) -> bool:
-    """Whether a bar's numbers agree: prices above zero, open and close between low and high except for rounding."""
-    # Unpacked, spelled out and not looped over: this runs for every bar.
-    (
-        _,
-        _,
-        close,
-        opened,
-        high,
-        low,
-        volume,
-        vwap,
-        trade_count,
-        adjusted_close,
-        dividend,
-        split_factor,
-    ) = bar
-    if not 0 <= (adjusted_close or 0) < NUMBER_LIMIT:
-        return False
-    if not 0 <= (trade_count or 0) < NUMBER_LIMIT:
-        return False
-    if not 0 <= (dividend or 0) < NUMBER_LIMIT:
-        return False
-    if not 0 <= (split_factor or 0) < NUMBER_LIMIT:
-        return False
-    if vwap is not None and not 0 < vwap < NUMBER_LIMIT:
-        return False
-    try:  # nearly every bar has all five numbers, in order
-        is_in_order = 0 < low <= opened <= high < NUMBER_LIMIT and low <= close <= high  # type: ignore[operator]
-        if is_in_order and 0 <= volume < NUMBER_LIMIT:  # type: ignore[operator]
-            return True
+def is_usual(bar: Bar) -> bool:
+    """Whether a bar has all five numbers of a session, and every number that it has can be."""
+    _, _, _, opened, high, low, volume, vwap, count, adjusted, dividend, split, _ = bar
+    try:
+        return (
+            0 < opened < TOO_MUCH  # type: ignore[operator]
+            and 0 < high < TOO_MUCH  # type: ignore[operator]
+            and 0 < low < TOO_MUCH  # type: ignore[operator]
+            and 0 <= volume < TOO_MUCH  # type: ignore[operator]
+            and (vwap is None or 0 < vwap < TOO_MUCH)
+            and (count is None or 0 <= count < TOO_MUCH)
+            and (adjusted is None or 0 < adjusted < TOO_MUCH)
+            and (dividend is None or 0 <= dividend < TOO_MUCH)
+            and (split is None or 0 < split < TOO_MUCH)
+        )
     except TypeError:
-        pass
-    return _agree_within_rounding(close, opened, high, low, volume)
+        return False
 
 
-def _agree_within_rounding(
-    close: float | None,
-    opened: float | None,
-    high: float | None,
-    low: float | None,
-    volume: float | None,
-) -> bool:
-    for number in (close, opened, high, low, volume):
-        if number is not None and not 0 <= number < NUMBER_LIMIT:
-            return False
-    prices = [price for price in (opened, close) if price is not None]
-    lowest, highest = min(prices), max(prices)
-    if lowest <= 0:
-        return False
-    if low is not None and not 0 < low * (1 - ROUNDING_TOLERANCE) <= lowest:
-        return False
-    return high is None or highest <= high * (1 + ROUNDING_TOLERANCE)
+def without_odd_numbers(bar: Bar, drop: Drop) -> Bar:
+    """The bar with None for each number beside the close that cannot be: an odd side field costs itself."""
+    odd: dict[str, Any] = {}
+    for field in ABOVE_ZERO:
+        value = getattr(bar, field)
+        if value is not None and not 0 < value < TOO_MUCH:
+            odd[field] = None
+    for field in NOT_BELOW_ZERO:
+        value = getattr(bar, field)
+        if value is not None and not 0 <= value < TOO_MUCH:
+            odd[field] = None
+    for field in odd:
+        value = getattr(bar, field)
+        if value != 0 or field not in WITHOUT_PRICE:
+            drop(bar.ticker, bar.date, "is impossible", field)
+    return bar._replace(**odd) if odd else bar
+
+
+def was_closed(bar: Bar, trades_in_new_york: Callable[[str], bool]) -> bool:
+    """Whether the exchange of a bar without volume was closed on its day, so that it is no session's.
+
+    Of other exchanges than New York's only weekends are known, and some of them trade on Sundays: there, a row without
+    a volume of zero has to be without an open, too.
+    """
+    if trades_in_new_york(bar.ticker):
+        return not sessions.is_session(bar.date)
+    return bar.date.weekday() >= 5 and (bar.volume == 0 or bar.open is None)
+
+
+def chosen(first: Bar, second: Bar, drop: Drop) -> Bar:
+    """Which of two bars of one session counts: the one that traded, else that with more fields, else the later one."""
+    winner, loser = second, first
+    if _weight(first) > _weight(second):
+        winner, loser = first, second
+    pairs = zip(winner, loser, strict=True)
+    if any(ours is not None and theirs is not None and ours != theirs for ours, theirs in pairs):
+        drop(loser.ticker, loser.date, "a conflicting duplicate")
+    return winner
+
+
+def _weight(bar: Bar) -> tuple[bool, int]:
+    has_traded = bool(bar.volume)
+    return has_traded, sum(value is not None for value in bar)
 
 
 JUMP = 10
 """A close so many times the one before, or so small a part of it, is reported: hardly one in a million is real."""
 
 
-def jumps(bars: Iterable[Bar], last_close: dict[str, float]) -> Iterator[tuple[Bar, float]]:
-    """The bars, ascending, whose close is far from the one before without a split in the row, with that close.
+def jumps(bars: Iterable[Bar], last: dict[str, Bar]) -> Iterator[tuple[Bar, float]]:
+    """The bars, ascending by day within a ticker, whose close is far from the one before, with that close.
 
-    `last_close` has the last close of each ticker, and is kept up to date.
+    A bar with a split in its row is none of them. `last` has each ticker's last bar of what was emitted before, and is
+    kept up to date. An older bar, of a history that is read after the newest bars, is not compared with it.
     """
-    ticker, before = "", 0.0
+    previous: Bar | None = None
     for bar in bars:
-        if bar.ticker != ticker:
-            if before:
-                last_close[ticker] = before
-            ticker = bar.ticker
-            before = last_close.get(ticker, 0.0)
-        close = bar.close or 0.0
-        if before and not before / JUMP < close < before * JUMP and bar.split_factor in (None, 0, 1):
+        if previous is None or bar.ticker != previous.ticker:
+            if previous:
+                last[previous.ticker] = previous
+            previous = last.get(bar.ticker)
+            if previous and previous.date >= bar.date:
+                previous = None
+        before = previous.close if previous else None
+        if before and not _is_near(bar.close, before) and bar.split_factor in (None, 0, 1):
             yield bar, before
-        before = close
-    if before:
-        last_close[ticker] = before
+        previous = bar
+    if previous:
+        last[previous.ticker] = previous
+
+
+def _is_near(close: float | None, before: float) -> bool:
+    return before / JUMP < (close or 0.0) < before * JUMP

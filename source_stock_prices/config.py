@@ -14,10 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.providers import ALIASES, DEFAULT, PROVIDERS
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
-
-TICKER = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9^$][A-Za-z0-9.^$&=:/_+~-]{0,31}")
-"""Every character that occurs in a ticker on some exchange, or in some vendor's spelling of it."""
+from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS, is_ticker
 
 HTTP_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
@@ -232,7 +229,7 @@ def _tickers(value: Any) -> tuple[str, ...]:
     if tickers == (ANY,):
         return tickers
     for ticker in tickers:
-        if not TICKER.fullmatch(ticker):
+        if not is_ticker(ticker):
             raise ConfigError(
                 f"stock_ticker: {ticker!r} is not a valid ticker. Separate tickers by commas; each has up to 32"
                 " letters, digits or characters of .^$&=:/_+~-"

@@ -44,7 +44,8 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.BEYOND_PLAN: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "Your {title} plan does not reach back to the start date for {tickers}.{said} Request less, or upgrade.",
+        "Your {title} plan does not reach as far back as requested for the {tickers}.{said} Set a later start_date, or"
+        " upgrade.",
         of_ticker=True,
     ),
     Kind.UNKNOWN_TICKER: Reaction(
@@ -63,6 +64,11 @@ REACTIONS: Mapping[Kind, Reaction] = {
         ResponseAction.FAIL,
         FailureType.transient_error,
         "{title} has not published the latest session of the {tickers} yet.{said} Sync again later.",
+    ),
+    Kind.INCOMPLETE: Reaction(
+        ResponseAction.FAIL,
+        FailureType.transient_error,
+        "{title} does not have all of a session yet.{said} Sync again later.",
     ),
     Kind.THROTTLED: Reaction(
         ResponseAction.RATE_LIMITED,

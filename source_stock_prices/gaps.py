@@ -57,6 +57,13 @@ class Gaps:
         if after_last:
             self._since_last_bar[ticker] = after_last
 
+    def read_before(self, query: Query, ticker: str, bars: Sequence[Bar], since: date) -> None:
+        """Records what is missing in the bars of a ticker from before `since`, the first day ever read before."""
+        first = bars[0].date if bars else since
+        self._first[ticker] = first
+        if bars:
+            self.read(query._replace(start=first), ticker, bars, is_new=False)
+
     def read_on(
         self, query: Query, ticker: str, bars: Sequence[Bar], known: Collection[date], state_date: date
     ) -> None:
@@ -95,6 +102,7 @@ class Gaps:
         holes = sorted(day for day in self._holes.get(ticker, ()) if day < window_start)
         if holes:
             self._given_up.setdefault(ticker, []).extend(holes)
+            self._holes[ticker].difference_update(holes)
 
     def lines(self) -> Iterator[str]:
         """A line for each kind of gap."""

@@ -71,8 +71,7 @@ class Market:
             report.remark(NOT_BELIEVED.format(reason=reason), str(day))
             return Taken(self._recheck.release() if day == self.state_date else ())
         if self._may_still_come(day):
-            said = f"the session of {day} is not believed: {reason}"
-            raise ProviderError(Problem(Kind.UNREADABLE, said))
+            raise ProviderError(Problem(Kind.INCOMPLETE, f"the session of {day} is not believed: {reason}"))
         report.remark(PASSED.format(reason=reason), str(day))
         session = self._recheck.judge(day, bars)
         return Taken(session.fresh, session.rewritten)

@@ -53,17 +53,41 @@ class Facts(NamedTuple):
 
 def price_queries(tickers: Sequence[str], entries: Entries, facts: Facts) -> list[Query]:
     """The queries for the bars that can be new or changed, in the order of their use: the fewest requests."""
-    ordered = healing.order(tickers, entries)
-    daily = [window for ticker in ordered for window in _new_bars(ticker, entries.get(ticker, {}), facts)]
-    others = [window for ticker in ordered for window in _older_bars(ticker, entries.get(ticker, {}), facts)]
-    dates = {ticker: _state_date(entries.get(ticker, {})) or facts.start for ticker in ordered}
-    first_day = _by_date_from(daily, dates, facts) if facts.whole_market_by_date else None
+    daily: list[Window] = []
+    others: list[Window] = []
+    dates = {}
+    for ticker in healing.order(tickers, entries):
+        entry = entries.get(ticker, {})
+        daily += _new_bars(ticker, entry, facts)
+        others += _older_bars(ticker, entry, facts)
+        dates[ticker] = _state_date(entry) or facts.start
+
+    first_day = None
+    if facts.whole_market_by_date:
+        first_day = _by_date_from(daily, dates, facts)
     if first_day is None:
-        return batches(daily + others, facts)
-    alone = [window for window in daily if dates[window.ticker] < first_day]
-    together = {window.ticker: dates[window.ticker] for window in daily if dates[window.ticker] >= first_day}
-    days = _days_from(first_day, facts)
-    return batches(alone, facts) + list(_by_date(together, entries, days, facts)) + batches(others, facts)
+        return _failed_last(batches(daily + others, facts), entries)
+
+    alone = []
+    together = {}
+    for window in daily:
+        day = dates[window.ticker]
+        if day < first_day:
+            alone.append(window)
+        else:
+            together[window.ticker] = day
+    sessions_together = _by_date(together, entries, _days_from(first_day, facts), facts)
+    queries = [*batches(alone, facts), *sessions_together, *batches(others, facts)]
+    return _failed_last(queries, entries)
+
+
+def _failed_last(queries: Iterable[Query], entries: Entries) -> list[Query]:
+    """The queries in their order, but those for none but tickers that failed in the last sync at the end."""
+
+    def has_failed(query: Query) -> bool:
+        return all(entries.get(ticker, {}).get("failed") for ticker in query.tickers)
+
+    return sorted(queries, key=has_failed)
 
 
 def market_queries(entries: Entries, facts: Facts) -> list[Query]:

@@ -63,7 +63,7 @@ class Prices:
         self._entries: State = {}
         self._market = Market({}, config, last_final, blank.end)
         self._again: dict[str, date] = {}
-        self._last_close: dict[str, float] = {}
+        self._last: dict[str, Bar] = {}
 
     # What is asked
 
@@ -170,9 +170,14 @@ class Prices:
     ) -> Iterator[StreamData]:
         """A ticker's bars of a window: its first ones, those before them, or new ones with those to compare."""
         entry = self._entries.get(ticker, {})
-        is_new = "date" not in entry
-        if is_new or query.end < healing.first_day(entry, None):
-            self._gaps.read(query, ticker, bars, is_new=is_new)
+        if "date" not in entry:
+            self._gaps.read(query, ticker, bars, is_new=True)
+            yield from self._emit(bars, report)
+            self._remember(ticker, bars, state, since=query.start)
+            return
+        since = healing.first_day(entry, None)
+        if query.end < since:
+            self._gaps.read_before(query, ticker, bars, since)
             yield from self._emit(bars, report)
             self._remember(ticker, bars, state, since=query.start)
             return
@@ -269,7 +274,7 @@ class Prices:
         """The records of some bars, ascending by day within a ticker."""
         if not bars:
             return
-        for bar, before in jumps(bars, self._last_close):
+        for bar, before in jumps(bars, self._last):
             report.lines.append(
                 f"{bar.ticker} closed at {bar.close:g} on {bar.date}, after {before:g} before."
                 " Check for a split, a wrong price or a reassigned ticker."
@@ -315,7 +320,9 @@ class Prices:
 
     def _record(self, bar: Bar) -> dict[str, Any]:
         """A bar as it is in the table."""
-        ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor = bar
+        ticker, day, close, opened, high, low, volume, vwap, count, adjusted_close, dividend, split_factor, currency = (
+            bar
+        )
         return {
             "date": iso(day),
             "stock_ticker": ticker,
@@ -330,6 +337,7 @@ class Prices:
             "adjusted_close": adjusted_close,
             "dividend": dividend,
             "split_factor": split_factor,
+            "currency": currency,
             "adjustment": self._config.adjustment,
             "provider": self._provider.name,
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Query
 
@@ -34,7 +35,7 @@ class Report:
         self.market_rows: tuple[int, int | None] | None = None
         self._is_answered = False
         self._unanswered = 0
-        self._dropped: Counter[str] = Counter()
+        self._dropped: dict[tuple[str, str], dict[tuple[str, date | None], None]] = {}
         self._notices: dict[str, list[str]] = {}
         self._remarks: dict[str, list[str]] = {}
 
@@ -63,7 +64,8 @@ class Report:
         """Merges what else the report of one query has to say into this one."""
         self.failed |= other.failed
         self.doubts |= other.doubts
-        self._dropped += other._dropped
+        for reason, bars in other._dropped.items():
+            self._dropped.setdefault(reason, {}).update(bars)
         for notice, tickers in other._notices.items():
             self.note(notice, tickers)
         for sentence, things in other._remarks.items():
@@ -77,9 +79,10 @@ class Report:
         """Records the problem that ends the whole sync, and the tickers whose query met it."""
         self.stopped = tickers, error
 
-    def drop(self, why: str) -> None:
-        """Counts a bar that was dropped, by reason."""
-        self._dropped[why] += 1
+    def drop(self, ticker: str, day: date | None, reason: str, field: str = "") -> None:
+        """Records a bar that was left out or, with a `field`, that only this field of it was."""
+        bars = self._dropped.setdefault((reason, field), {})
+        bars[ticker, day] = None
 
     def note(self, notice: str, tickers: Iterable[str]) -> None:
         """Records a notice that the vendor sent with the bars of some tickers."""
@@ -92,8 +95,13 @@ class Report:
     def summary(self) -> Iterator[str]:
         """One warning per finding that a person should look at."""
         title = self._provider.title
-        for why, count in self._dropped.items():
-            yield f"Dropped {count:,} bar{'s' * (count != 1)} from {title}: {why}."
+        for (reason, field), bars in self._dropped.items():
+            count = len(bars)
+            named = names([_named(*bar) for bar in bars])
+            if field:
+                yield f"{field} of {named} from {title} {reason}; it is null."
+            else:
+                yield f"Dropped {count:,} bar{'s' * (count != 1)} from {title}: {reason} ({named})."
         for notice, tickers in self._notices.items():
             yield f"Notice from {title} for {names(tickers)}: {notice}"
         for sentence, things in self._remarks.items():
@@ -115,3 +123,10 @@ class Report:
         message = " ".join(error.explain(self._provider, tickers) for error, tickers in met)
         first, _ = met[0]
         return AirbyteTracedException(message=message, internal_message=message, failure_type=first.reaction.failure)
+
+
+def _named(ticker: str, day: date | None) -> str:
+    """A bar in a sentence, as far as its row says which one it is."""
+    shown = ticker if ticker.isprintable() else ascii(ticker)
+    parts = [trim(shown, 40) or "no ticker", str(day or "on an unknown day")]
+    return " ".join(parts)

@@ -19,12 +19,9 @@ from source_stock_prices.errors import ProviderError
 from source_stock_prices.http import TIMEOUT, KeyInRequest, RequestPolicy, pace
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers.answer import Answer, trim
-from source_stock_prices.providers.terms import Bar, Kind, Problem, Query, Request
+from source_stock_prices.providers.terms import MISREAD, Bar, Kind, Problem, Query, Request
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, Sync
-
-MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-"""What a provider raises on a body that is not its vendor's."""
 
 MAX_PAGES = 50
 """More pages than the bars of one query fill: a vendor that repeats itself would have them read for ever."""
@@ -112,7 +109,8 @@ class StockPrices(HttpStream):
         if query.start > query.end:
             return {}
         try:
-            return clean(self._bars(query, report), query, report.drop)
+            bars = self._bars(query, report)
+            return clean(bars, query, report.drop, self.provider.trades_in_new_york)
         except ProviderError as error:
             if error.problem.kind is not Kind.NOT_YET or query.end < self.end:
                 raise
@@ -142,7 +140,7 @@ class StockPrices(HttpStream):
                 if by_date and report.market_rows:
                     rows, said = self.provider.market_rows(answer)
                     report.market_rows = (report.market_rows[0] + rows, said)
-                bars = list(self.provider.parse(answer, query))
+                bars = self.provider.parse(answer, query, report.drop)
                 request = self.provider.next_request(answer)
             yield from bars
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_stock_prices.bars import ROUNDING_TOLERANCE, clean
+from source_stock_prices.bars import JUMP, ROUNDING_TOLERANCE, clean, jumps
 from source_stock_prices.providers.terms import Bar, Query
 
 QUERY = Query(("AAPL", "MSFT"), date(2026, 11, 2), date(2026, 11, 20), "raw", date(2026, 11, 20))
@@ -97,3 +97,45 @@ def test_it_keeps_only_bars_that_can_be_true_in_order(bars: list[Bar]) -> None:
             if end is not None:
                 assert bar.low is None or bar.low * (1 - ROUNDING_TOLERANCE) <= end
                 assert bar.high is None or end <= bar.high * (1 + ROUNDING_TOLERANCE)
+
+
+def closes(*prices: float, ticker: str = "AAPL", first: int = 2) -> list[Bar]:
+    """A ticker's bars of consecutive days."""
+    return [Bar(ticker, date(2026, 11, first + n), price) for n, price in enumerate(prices)]
+
+
+@pytest.mark.parametrize("close", [10.0 * JUMP, 10.0 / JUMP, 271.49, 0.0001])
+def test_it_tells_of_a_close_far_from_the_one_before(close: float) -> None:
+    """Mostly it is a misplaced point, a split that nobody told of, or a ticker with another company's prices."""
+    bars = closes(10.0, 10.0, close, close)
+    assert list(jumps(bars, {})) == [(bars[2], 10.0)]
+
+
+@pytest.mark.parametrize("close", [10.0 * JUMP - 0.01, 10.0 / JUMP + 0.01, 10.0])
+def test_it_tells_of_no_close_that_a_market_can_make(close: float) -> None:
+    """Biotechs rise fivefold over night: a warning that is mostly wrong is read by nobody."""
+    assert list(jumps(closes(10.0, close, 10.0), {})) == []
+
+
+def test_it_tells_of_no_split_that_the_row_names() -> None:
+    """The vendor itself says why."""
+    before, after = closes(1000.0, 50.0)
+    assert list(jumps([before, after._replace(split_factor=20.0)], {})) == []
+    assert list(jumps([before, after._replace(split_factor=1.0)], {})) == [(after._replace(split_factor=1.0), 1000.0)]
+
+
+def test_it_compares_a_ticker_with_itself() -> None:
+    """Answers hold many tickers, one after another or a session at a time."""
+    cheap, dear = closes(1.0, 1.1), closes(500.0, 9000.0, ticker="MSFT")
+    assert list(jumps([*cheap, *dear], {})) == [(dear[1], 500.0)]
+    last: dict[str, Bar] = {}
+    assert list(jumps([cheap[0], dear[0]], last)) == []
+    assert list(jumps([cheap[1], dear[1]], last)) == [(dear[1], 500.0)]
+    assert last == {"AAPL": cheap[1], "MSFT": dear[1]}
+
+
+def test_it_does_not_compare_a_bar_with_a_later_one() -> None:
+    """What an earlier start adds comes after the newest bars, and is years older."""
+    last: dict[str, Bar] = {}
+    assert list(jumps(closes(271.49, first=20), last)) == []
+    assert list(jumps(closes(0.13, 0.14), last)) == []

@@ -1,5 +1,7 @@
 """What follows from a problem."""
 
+from __future__ import annotations
+
 import inspect
 
 import pytest
@@ -51,4 +53,17 @@ def test_it_never_quotes_the_query_of_a_url() -> None:
 def test_it_lets_the_other_tickers_go_on_only_where_the_ticker_may_be_the_problem() -> None:
     """Any other refusal meets every ticker alike, and asking on would only cost requests."""
     alone = {kind for kind in Kind if REACTIONS[kind].of_ticker}
-    assert alone == {Kind.UNKNOWN_TICKER, Kind.TICKER_NOT_ENTITLED, Kind.UNREADABLE}
+    assert alone == {Kind.UNKNOWN_TICKER, Kind.TICKER_NOT_ENTITLED, Kind.BEYOND_PLAN, Kind.UNREADABLE}
+
+
+@pytest.mark.parametrize(("status", "is_of_ticker"), [(502, True), (None, False)])
+def test_it_takes_a_server_error_for_the_problem_of_a_ticker(status: int | None, is_of_ticker: bool) -> None:
+    """A vendor's server can fail over one ticker for weeks; a host that nobody reaches fails over none."""
+    assert ProviderError(Problem(Kind.UNAVAILABLE, "Bad Gateway"), status).is_of_ticker is is_of_ticker
+
+
+@pytest.mark.parametrize("kind", set(Kind) - {Kind.UNAVAILABLE})
+def test_it_asks_the_table_whose_problem_any_other_is(kind: Kind) -> None:
+    """The status of a refusal changes nothing."""
+    for status in (None, 403):
+        assert ProviderError(Problem(kind, ""), status).is_of_ticker is REACTIONS[kind].of_ticker

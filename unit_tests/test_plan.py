@@ -1,70 +1,390 @@
-"""What has to be asked, from what was seen."""
+"""What has to be asked, from what the state remembers."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import ceil
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_stock_prices import plan, sessions
-from source_stock_prices.providers.terms import RAW, Query
+from source_stock_prices import healing, plan, sessions
+from source_stock_prices.plan import Facts
+from source_stock_prices.providers.terms import ANY, RAW, Query
+from source_stock_prices.recheck import recheck_days
 
-START, END = date(2026, 11, 2), date(2026, 11, 20)
+START, END = date(2026, 11, 2), date(2026, 11, 20)  # a Monday, and the Friday of the third week
+DAY = timedelta(days=1)
+BLANK = Query((), START, END, RAW, END)
+FACTS = Facts(BLANK, START, provider="massive")
+BY_DATE = FACTS._replace(whole_market_by_date=True)
+
 DAYS = st.dates(min_value=START - timedelta(days=30), max_value=END + timedelta(days=30))
-SEEN = st.fixed_dictionaries({"date": DAYS.map(date.isoformat), "price": st.just(1.0)})
+UP_TO_END = st.dates(min_value=START - timedelta(days=30), max_value=END)
+
+
+def seen(day: date, since: date = date(2026, 1, 2), **more: Any) -> dict[str, Any]:
+    """An entry of the state."""
+    return {
+        "date": day.isoformat(),
+        "price": 1.0,
+        "adjustment": RAW,
+        "provider": "massive",
+        "since": since.isoformat(),
+        **more,
+    }
+
+
+def november(*days: int) -> list[date]:
+    return [date(2026, 11, day) for day in days]
+
+
+def windows(queries: Iterable[Query]) -> list[tuple[str, date, date]]:
+    """What is asked of each ticker, in order."""
+    return [(ticker, query.start, query.end) for query in queries for ticker in query.tickers]
+
+
+def days(queries: Iterable[Query]) -> list[date]:
+    """The sessions that are asked for, in order."""
+    found = []
+    for query in queries:
+        assert query.start == query.end
+        found.append(query.start)
+    return found
+
+
+# Prices of named tickers
 
 
 def test_it_asks_for_a_new_ticker_from_the_start_date() -> None:
     """A ticker added later gets its whole history, whatever the others' states are."""
-    seen = {"AAPL": {"date": "2026-11-19", "price": 1.0}}
-    assert list(plan.windows(("AAPL", "MSFT"), seen, START, END)) == [("AAPL", date(2026, 11, 19)), ("MSFT", START)]
+    queries = plan.price_queries(("AAPL", "MSFT"), {"AAPL": seen(date(2026, 11, 19))}, FACTS)
+    assert ("MSFT", START, END) in windows(queries)
+    assert len(queries) == 2
 
 
-@given(st.dictionaries(st.sampled_from(["A", "B", "C"]), SEEN))
-def test_it_asks_for_every_day_that_can_be_new_and_for_no_ticker_without_one(seen: dict[str, dict[str, str]]) -> None:
-    """Nothing is lost and nothing is paid for twice: each window reaches from the last bar seen to the end."""
-    windows = dict(plan.windows(("A", "B", "C"), seen, START, END))
+@pytest.mark.parametrize(
+    ("recheck_sessions", "first"),
+    [(0, date(2026, 11, 19)), (1, date(2026, 11, 18)), (4, date(2026, 11, 13)), (10, date(2026, 11, 5))],
+)
+def test_it_asks_again_for_the_sessions_of_the_recheck_window(recheck_sessions: int, first: date) -> None:
+    """They cost no further request, and show what the vendor changed since."""
+    facts = FACTS._replace(recheck_sessions=recheck_sessions)
+    queries = plan.price_queries(("AAPL",), {"AAPL": seen(date(2026, 11, 19))}, facts)
+    assert windows(queries) == [("AAPL", first, END)]
+
+
+@pytest.mark.parametrize(
+    ("since", "bound", "first"),
+    [
+        (date(2026, 11, 12), None, date(2026, 11, 12)),
+        (date(2026, 1, 2), date(2026, 11, 16), date(2026, 11, 16)),
+    ],
+)
+def test_it_asks_again_for_nothing_before_the_history_begins(since: date, bound: date | None, first: date) -> None:
+    """What was never read cannot have changed, and a later start date bounds every re-read."""
+    entries = {"AAPL": seen(date(2026, 11, 19), since)}
+    assert windows(plan.price_queries(("AAPL",), entries, FACTS._replace(bound=bound))) == [("AAPL", first, END)]
+
+
+@given(st.dictionaries(st.sampled_from(["A", "B", "C"]), DAYS.map(seen)), st.integers(0, 60))
+def test_it_asks_for_every_day_that_can_be_new_and_for_no_ticker_without_one(
+    entries: dict[str, dict[str, Any]], recheck_sessions: int
+) -> None:
+    """Nothing is lost and nothing is paid for twice: each window reaches from the last bar, or before, to the end."""
+    facts = FACTS._replace(recheck_sessions=recheck_sessions)
+    queries = plan.price_queries(("A", "B", "C"), entries, facts)
+    asked = {ticker: (first, last) for ticker, first, last in windows(queries)}
+    assert len(asked) == len(queries)
     for ticker in ("A", "B", "C"):
-        last = date.fromisoformat(seen[ticker]["date"]) if ticker in seen else None
+        last = date.fromisoformat(entries[ticker]["date"]) if ticker in entries else None
         if last is None:
-            assert windows[ticker] == START
+            assert asked[ticker] == (START, END)
         elif last < END:
-            assert windows[ticker] == last
+            first, end = asked[ticker]
+            assert end == END
+            assert len(sessions.between(first, last)) == recheck_sessions + 1 or first == last
         else:
-            assert ticker not in windows
+            assert ticker not in asked
 
 
-@given(st.lists(DAYS.filter(lambda day: day <= END), max_size=300), st.integers(1, 100))
+def test_it_asks_for_nothing_where_the_start_is_still_to_come() -> None:
+    """A window that ends before it begins would be refused by some vendors, and cost a request with all."""
+    assert plan.price_queries(("AAPL",), {}, FACTS._replace(start=END + DAY)) == []
+
+
+@pytest.mark.parametrize("change", [{"adjustment": "all"}, {"provider": "tiingo"}])
+def test_it_asks_for_the_whole_history_where_a_setting_changed(change: dict[str, str]) -> None:
+    """Half a series of one scale and half of another looks like a crash. No second query brings a key twice."""
+    entries = {"AAPL": seen(date(2026, 11, 19), date(2020, 1, 2), **change)}
+    assert windows(plan.price_queries(("AAPL",), entries, FACTS)) == [("AAPL", date(2020, 1, 2), END)]
+    bounded = FACTS._replace(bound=date(2024, 1, 2))
+    assert windows(plan.price_queries(("AAPL",), entries, bounded)) == [("AAPL", date(2024, 1, 2), END)]
+    earlier = FACTS._replace(bound=date(2019, 1, 2))
+    assert windows(plan.price_queries(("AAPL",), entries, earlier)) == [("AAPL", date(2019, 1, 2), END)]
+
+
+def test_it_reads_a_history_again_up_to_the_state_where_the_end_is_earlier() -> None:
+    """An end date that the user moved back leaves later rows in the table, which need the new scale as well."""
+    entries = {"AAPL": seen(END, date(2020, 1, 2), adjustment="all")}
+    facts = FACTS._replace(blank=BLANK._replace(end=date(2026, 11, 10)))
+    assert windows(plan.price_queries(("AAPL",), entries, facts)) == [("AAPL", date(2020, 1, 2), END)]
+
+
+@pytest.mark.parametrize("state_date", [date(2026, 11, 19), END])
+def test_it_asks_only_for_what_an_earlier_start_adds(state_date: date) -> None:
+    """All the rest is in the table, and the new bars come first: they are what a dashboard waits for."""
+    entries = {"AAPL": seen(state_date, date(2020, 1, 2))}
+    queries = plan.price_queries(("AAPL",), entries, FACTS._replace(bound=date(2019, 1, 2)))
+    assert windows(queries)[-1] == ("AAPL", date(2019, 1, 2), date(2020, 1, 1))
+    assert len(queries) == 1 + (state_date < END)
+
+
+def test_it_asks_for_nothing_while_the_state_is_in_the_future() -> None:
+    """Reading it again, or before it, would move a state that somebody set."""
+    entries = {"AAPL": seen(END + DAY, adjustment="all"), "MSFT": seen(END + DAY)}
+    assert plan.price_queries(("AAPL", "MSFT"), entries, FACTS._replace(bound=date(2019, 1, 2))) == []
+
+
+def test_it_asks_first_for_what_is_unread_the_longest_and_last_for_what_failed() -> None:
+    """A quota that ends half-way then brings each ticker its turn."""
+    entries = {
+        "A": seen(date(2026, 11, 19)),
+        "B": seen(date(2026, 11, 17)),
+        "C": seen(date(2026, 11, 10), failed=True),
+        "E": {"failed": True},
+    }
+    queries = plan.price_queries(("A", "B", "C", "D", "E"), entries, FACTS)
+    assert [ticker for ticker, _, _ in windows(queries)] == ["D", "B", "A", "E", "C"]
+
+
+@given(st.lists(UP_TO_END, max_size=300), st.integers(1, 100))
 def test_it_asks_together_for_tickers_with_the_same_window(firsts: list[date], most: int) -> None:
     """One request for many tickers, each asked for once, within the vendor's limit and what fits in memory."""
-    windows = [(f"T{n}", first) for n, first in enumerate(firsts)]
-    blank = Query((), START, END, RAW, END)
-    queries = plan.batches(windows, blank, plan.Limits(most, plan.BARS_A_QUERY))
-    assert sorted((ticker, query.start) for query in queries for ticker in query.tickers) == sorted(windows)
+    asked = [plan.Window(f"T{n}", first, END) for n, first in enumerate(firsts)]
+    queries = plan.batches(asked, FACTS._replace(tickers_per_request=most))
+    assert sorted(windows(queries)) == sorted(asked)
     for query in queries:
-        assert query == blank._replace(tickers=query.tickers, start=query.start)
+        assert query == BLANK._replace(tickers=query.tickers, start=query.start)
         assert len(query.tickers) <= most
-        days = (END - query.start).days + 1
-        assert len(query.tickers) == 1 or len(query.tickers) * days <= plan.BARS_A_QUERY
+        span = (END - query.start).days + 1
+        assert len(query.tickers) == 1 or len(query.tickers) * span <= plan.BARS_A_QUERY
 
 
-@given(st.integers(min_value=1, max_value=3000))
-def test_it_cuts_a_sync_into_few_slices(count: int) -> None:
+def test_it_keeps_the_windows_of_two_ends_apart() -> None:
+    """A history that is read again and a gap before it can begin on the same day."""
+    asked = [plan.Window("A", START, END), plan.Window("B", START, END - DAY)]
+    assert windows(plan.batches(asked, FACTS._replace(tickers_per_request=9))) == asked
+
+
+@given(st.integers(1, 3000), st.integers(0, 10_000_000))
+def test_it_cuts_a_sync_into_few_slices(count: int, state_bytes: int) -> None:
     """Each slice ends in a STATE that repeats every ticker: more than a few would outweigh the records."""
-    assert 0 < ceil(count / plan.slice_size(count)) <= plan.STATES_A_SYNC
+    slices = ceil(count / plan.slice_size(count, state_bytes))
+    assert 0 < slices <= healing.MAX_STATES
+    assert slices == 1 or slices * state_bytes <= healing.MAX_STATE_BYTES
 
 
-@given(st.lists(DAYS.filter(lambda day: day <= END), max_size=9))
-def test_it_asks_for_the_whole_market_by_date_wherever_that_is_fewer(firsts: list[date]) -> None:
-    """No choice of dates and tickers asks for every day of every window with fewer requests."""
-    windows = [(f"T{n}", first) for n, first in enumerate(firsts)]
+# Named tickers, from sessions of the whole market
 
-    def requests(by_date: set[date]) -> int:
-        alone = [first for first in firsts if not by_date.issuperset(sessions.between(first, END))]
-        return len(by_date) + len(alone)
 
-    days = sessions.between(min(firsts, default=END), END)[-10:]
-    subsets = (set(chosen) for size in range(len(days) + 1) for chosen in combinations(days, size))
-    since = plan.by_date(windows, END)
-    assert requests(set(sessions.between(since, END)) if since else set()) == min(map(requests, subsets))
+def needed(state_date: date, recheck_sessions: int) -> set[date]:
+    """The sessions that a ticker needs if it is read by date: those to recheck, and the new ones."""
+    due = sessions.between(date(2026, 1, 2), END)
+    return set(recheck_days(due, state_date, recheck_sessions)) | {day for day in due if day > state_date}
+
+
+@given(st.lists(UP_TO_END, max_size=9), st.sampled_from([0, 1, 10, 20]))
+def test_it_asks_for_the_whole_market_by_date_wherever_that_is_fewer(dates: list[date], recheck_sessions: int) -> None:
+    """No choice of the tickers that are asked for alone takes fewer requests, sessions to recheck included."""
+    entries = {f"T{n}": seen(day) for n, day in enumerate(dates)}
+    unread = {ticker: day for ticker, day in zip(entries, dates, strict=True) if day < END}
+
+    def requests(together: Iterable[str]) -> int:
+        asked: set[date] = set().union(*(needed(unread[ticker], recheck_sessions) for ticker in together))
+        oldest = min((unread[ticker] for ticker in together), default=END)
+        asked -= {day for day in asked if day < oldest} - needed(oldest, recheck_sessions)
+        return len(asked) + len(unread) - len(list(together))
+
+    choices = [chosen for size in range(len(unread) + 1) for chosen in combinations(unread, size)]
+    facts = BY_DATE._replace(recheck_sessions=recheck_sessions)
+    queries = plan.price_queries(tuple(entries), entries, facts)
+    assert len(queries) == min(map(requests, choices))
+    alone = {query.ticker for query in queries if not plan.is_by_date(query, 1)}
+    for query in queries:
+        if plan.is_by_date(query, 1):
+            assert query.start == query.end
+            assert set(query.tickers) == unread.keys() - alone
+
+
+def test_it_reads_a_thousand_tickers_with_five_requests_a_day() -> None:
+    """The new session, and those of the ages 1, 2, 4 and 8, as they are on the new session's day."""
+    tickers = tuple(f"T{n}" for n in range(1000))
+    entries = {ticker: seen(date(2026, 11, 19)) for ticker in tickers}
+    queries = plan.price_queries(tickers, entries, BY_DATE)
+    assert days(queries) == november(10, 16, 18, 19, 20)
+    assert all(query.tickers == tickers for query in queries)
+
+
+def test_it_asks_of_a_session_only_the_tickers_whose_history_has_begun() -> None:
+    """A bar before the start would be a row that no other sync brings, or keeps right."""
+    entries = {f"OLD{n}": seen(date(2026, 11, 19)) for n in range(9)}
+    entries |= {f"LATE{n}": seen(date(2026, 11, 19), date(2026, 11, 18)) for n in range(9)}
+    for query in plan.price_queries(tuple(entries), entries, BY_DATE):
+        late = [ticker for ticker in query.tickers if ticker.startswith("LATE")]
+        assert len(query.tickers) - len(late) == 9
+        assert len(late) == (9 if query.start >= date(2026, 11, 18) else 0)
+
+
+def test_it_asks_for_new_tickers_by_date_where_their_history_is_short() -> None:
+    """Three sessions are three requests; a hundred tickers would be a hundred."""
+    tickers = tuple(f"T{n}" for n in range(100))
+    queries = plan.price_queries(tickers, {}, BY_DATE._replace(start=date(2026, 11, 17)))
+    assert days(queries) == november(17, 18, 19, 20)
+
+
+def test_it_rechecks_no_session_before_the_start_date() -> None:
+    """A later start date bounds every re-read."""
+    entries = {f"T{n}": seen(date(2026, 11, 19)) for n in range(99)}
+    assert days(plan.price_queries(tuple(entries), entries, BY_DATE._replace(bound=date(2026, 11, 17)))) == november(
+        18, 19, 20
+    )
+
+
+# The whole market
+
+
+def market(**entries: Any) -> dict[str, Any]:
+    return {ANY: entries.pop("market"), **entries}
+
+
+def test_it_asks_for_every_session_of_a_market_that_was_never_read() -> None:
+    """One request has all tickers of a day: weekends and holidays cost none."""
+    assert days(plan.market_queries({}, FACTS)) == list(sessions.between(START, END))
+
+
+@pytest.mark.parametrize(
+    ("recheck_sessions", "asked"),
+    [(0, (19, 20)), (1, (19, 20)), (2, (18, 19, 20)), (10, (10, 16, 18, 19, 20))],
+)
+def test_it_asks_again_for_few_sessions_of_a_market(recheck_sessions: int, asked: tuple[int, ...]) -> None:
+    """Here each costs a request: those of the ages 1, 2, 4, 8 are asked for again."""
+    entries = market(market=seen(date(2026, 11, 19)))
+    assert days(plan.market_queries(entries, FACTS._replace(recheck_sessions=recheck_sessions))) == november(*asked)
+
+
+@pytest.mark.parametrize("state_date", [END, END + DAY])
+def test_it_asks_for_no_session_of_a_market_that_is_read(state_date: date) -> None:
+    """Nothing new can exist, and a state in the future stays what it is."""
+    assert plan.market_queries(market(market=seen(state_date)), FACTS) == []
+
+
+def test_it_reads_no_market_again_while_its_state_is_in_the_future() -> None:
+    """Reading it again, or before it, would move a state that somebody set."""
+    entries = market(market=seen(END + DAY, adjustment="all"))
+    assert plan.market_queries(entries, FACTS._replace(bound=date(2019, 1, 2))) == []
+
+
+def test_it_reads_a_market_again_from_the_newest_session_back_where_a_setting_changed() -> None:
+    """The new sessions come first, then the older ones, so that the state can say how far back they were read."""
+    entries = market(market=seen(date(2026, 11, 18), date(2026, 11, 12), adjustment="all"))
+    assert days(plan.market_queries(entries, FACTS)) == november(19, 20, 18, 17, 16, 13, 12)
+    bounded = FACTS._replace(bound=date(2026, 11, 16))
+    assert days(plan.market_queries(entries, bounded)) == november(19, 20, 18, 17, 16)
+
+
+def test_it_resumes_where_reading_a_market_again_was_interrupted() -> None:
+    """A history of years takes more requests than a day's quota has."""
+    entries = market(market=seen(END, date(2026, 11, 12), again="2026-11-16"))
+    assert days(plan.market_queries(entries, FACTS)) == november(16, 13, 12)
+
+
+def test_it_asks_for_what_an_earlier_start_adds_to_a_market_the_newest_first() -> None:
+    """The first day ever read then moves back with each of them."""
+    entries = market(market=seen(END, date(2026, 11, 5)))
+    assert days(plan.market_queries(entries, FACTS._replace(bound=START))) == november(4, 3, 2)
+
+
+def test_it_reads_the_histories_that_wait_at_last_each_by_its_ticker() -> None:
+    """They were found to be rewritten in a sync that ended before it came to them."""
+    entries = market(market=seen(END, date(2026, 11, 5)), AAPL={"again": True}, MSFT={"again": True, "failed": True})
+    queries = plan.market_queries(entries, FACTS)
+    assert windows(queries) == [("AAPL", date(2026, 11, 5), END), ("MSFT", date(2026, 11, 5), END)]
+
+
+@pytest.mark.parametrize(
+    ("tickers", "most", "is_by_date"),
+    [((ANY,), 1, True), (("A",), 1, False), (("A", "B"), 1, True), (("A", "B"), 100, False), (("A",) * 101, 100, True)],
+)
+def test_it_tells_a_query_of_the_whole_market(tickers: tuple[str, ...], most: int, is_by_date: bool) -> None:
+    """One that has more tickers than a request of them takes is answered with all of them."""
+    assert plan.is_by_date(BLANK._replace(tickers=tickers), most) is is_by_date
+
+
+# Events
+
+
+def events(entries: Mapping[str, Any], *, end: date | None = None, **facts: Any) -> list[tuple[str, date, date]]:
+    lookback = timedelta(days=30)
+    queries = plan.event_queries(
+        ("AAPL",), entries, end=end, lookback=lookback, facts=FACTS._replace(**{"bars_per_request": None, **facts})
+    )
+    return windows(queries)
+
+
+def test_it_asks_for_events_as_far_as_they_are_announced() -> None:
+    """Warehouses want next month's ex-dates now."""
+    assert events({}) == [("AAPL", START, END + plan.ANNOUNCED)]
+    assert events({}, end=date(2026, 12, 31)) == [("AAPL", START, date(2026, 12, 31))]
+    assert events({}, end=START - DAY) == []
+
+
+def test_it_asks_again_for_the_events_of_the_lookback() -> None:
+    """Vendors correct a dividend after its ex-date, but not what was never read."""
+    last = END + plan.ANNOUNCED
+    assert events({"AAPL": seen(END - DAY)}) == [("AAPL", END - timedelta(days=31), last)]
+    assert events({"AAPL": seen(END - DAY, date(2026, 11, 9))}) == [("AAPL", date(2026, 11, 9), last)]
+
+
+def test_it_asks_for_no_event_twice_a_day() -> None:
+    """Events are a few a year: an hourly schedule would spend a quota on them."""
+    assert events({"AAPL": seen(END)}) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "bound", "first"),
+    [
+        ({"provider": "tiingo"}, None, date(2020, 1, 2)),
+        ({"provider": "tiingo"}, date(2024, 1, 2), date(2024, 1, 2)),
+        ({}, date(2019, 1, 2), date(2019, 1, 2)),
+    ],
+)
+def test_it_asks_for_all_events_where_a_setting_or_the_start_changed(
+    change: dict[str, str], bound: date | None, first: date
+) -> None:
+    """Even on the same day: whoever changed it waits for it."""
+    entry = seen(END, date(2020, 1, 2), **change)
+    assert events({"AAPL": entry}, bound=bound) == [("AAPL", first, END + plan.ANNOUNCED)]
+
+
+def test_it_asks_for_the_events_of_the_whole_market_in_parts_without_a_gap() -> None:
+    """A decade of every dividend does not fit into the memory of a small container."""
+    queries = plan.event_queries(
+        (ANY,), {}, end=None, lookback=DAY, facts=FACTS._replace(start=date(2016, 1, 4), bars_per_request=None)
+    )
+    assert queries[0].start == date(2016, 1, 4)
+    assert queries[-1].end == END + plan.ANNOUNCED
+    for query, following in pairwise(queries):
+        assert following.start == query.end + DAY
+        assert query.end - query.start <= plan.MARKET_SPAN
+
+
+def test_it_asks_today_what_a_vendor_knows_of_tickers() -> None:
+    """A reference has no history."""
+    queries = plan.ticker_queries(("A", "B", "C"), FACTS._replace(tickers_per_request=2))
+    assert windows(queries) == [("A", END, END), ("B", END, END), ("C", END, END)]
+    assert len(queries) == 2

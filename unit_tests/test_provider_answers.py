@@ -19,20 +19,22 @@ from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import RAW, Bar, Kind, Problem, Query
 from source_stock_prices.stream import MISREAD
-from unit_tests.vendor_cases import Case, answer, bars_of, cases, each, every_provider
+from unit_tests.vendor_cases import Case, answer, bars_of, cases, each, every_provider, read
 
 
 @each("responses", "bars")
 def test_it_reads_the_bars(case: Case) -> None:
     """The second half of a translation: every field, in the vendor's order, None where the vendor sends nothing."""
-    assert list(case.provider.parse(answer(case), case.query)) == bars_of(case)
+    bars, lost = read(case, answer(case))
+    assert bars == bars_of(case)
+    assert lost == [tuple(loss) for loss in case.data.get("lost", [])]
 
 
 @each("responses", "unreadable")
 def test_it_refuses_a_body_it_would_have_to_guess_at(case: Case) -> None:
     """A renamed or mistyped field ends a sync; read as null or as nothing, it would end the data."""
     with pytest.raises((KeyError, TypeError, ValueError)):
-        list(case.provider.parse(answer(case), case.query))
+        read(case, answer(case))
 
 
 @each("responses", "bars")
@@ -57,13 +59,12 @@ def test_it_knows_what_the_reference_has(case: Case) -> None:
 @each("responses", "bars")
 def test_it_reads_bars_that_make_sense(case: Case) -> None:
     """A case typed wrong in the same way as the code would pass as a golden; these rules know no vendor."""
-    bars = list(case.provider.parse(answer(case), case.query))
+    bars, _ = read(case, answer(case))
     assert len({(bar.ticker, bar.date) for bar in bars}) == len(bars)
     for bar in bars:
         assert bar.ticker in case.query.tickers
         assert case.query.start <= bar.date <= case.query.end
-        values = bar[2:]
-        assert all(value is None or (type(value) in (int, float) and isfinite(value)) for value in values)
+        assert all(value is None or (type(value) is float and isfinite(value)) for value in bar[2:])
         for between in (bar.open, bar.close):
             if None not in (bar.low, between, bar.high):
                 assert bar.low <= between <= bar.high  # type: ignore[operator]
@@ -116,12 +117,12 @@ def test_it_reads_or_refuses_whatever_comes(data: st.DataObject) -> None:
         assert isinstance(problem, Problem)
         return
     try:
-        bars = list(case.provider.parse(spoiled, case.query))
+        bars, _ = read(case, spoiled)
     except MISREAD:
         return
     for bar in bars:
         assert isinstance(bar.date, date)
-        assert all(value is None or (type(value) in (int, float) and isfinite(value)) for value in bar[2:])
+        assert all(value is None or (type(value) is float and isfinite(value)) for value in bar[2:])
 
 
 ODD_BODIES = [b"", b"\xff\xfe\x00", b"[" * 100_000, b'{"a":' * 5000, b"1e400", b"NaN", b"\x1f\x8b\x08", b"]", b"\n"]
@@ -161,7 +162,7 @@ def test_it_never_takes_odd_bytes_for_bars(
         assert problem.wait is None or problem.wait > 0
         return
     with contextlib.suppress(*MISREAD):
-        assert list(case.provider.parse(odd, case.query)) == []
+        assert read(case, odd) == ([], [])
         assert status == 200 or b"no data" in body.lower()
 
 
@@ -172,7 +173,7 @@ def test_it_answers_from_inside_the_connector() -> None:
         query = Query((ticker,), date(2026, 11, 16), date(2026, 11, 20), RAW, date(2026, 11, 21))
         found = response_of(sample, query)
         assert sample.problem(found) is None
-        assert [bar.date.day for bar in sample.parse(found, query)] == [16, 17, 18, 19, 20]
+        assert [bar.date.day for bar in sample.parse(found, query, lambda *_: None)] == [16, 17, 18, 19, 20]
     problem = sample.problem(response_of(sample, query._replace(tickers=("ZZZZ",))))
     assert problem is not None
     assert problem.kind is Kind.UNKNOWN_TICKER

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, Type
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, FailureType, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
 from source_stock_prices.envelope import in_envelope, one_by_one
-from source_stock_prices.run import CountsMessages, Entrypoint, write_records
+from source_stock_prices.run import Entrypoint, PlainLog, is_explained, write_records
 
 ROWS = [{"stock_ticker": "AAPL", "date": f"2026-11-{day}", "price": float(day), "vwap": None} for day in (18, 19, 20)]
 EMITTED_AT = 1_795_204_800_000
@@ -109,16 +110,51 @@ def test_it_counts_the_records_of_an_envelope() -> None:
     assert counts == {HashableStreamDescriptor("stock_prices"): 5}
 
 
+def is_kept(line: str, error: Exception | None = None) -> bool:
+    """Whether the log shows a line, with the traceback of an error."""
+    about = (type(error), error, None) if error else None
+    return PlainLog().filter(logging.LogRecord("airbyte", logging.ERROR, "", 0, line, None, about))
+
+
 @pytest.mark.parametrize(
-    ("line", "is_kept"),
+    "line",
     [
-        ("Read 2 records from stock_prices stream", False),
-        ("Read 2 records from dividends stream", False),
-        ("Finished syncing stock_prices", True),
-        ("stock_prices: 1 of 1 ticker read, 250 records; 1 of 1 query answered in 1 request.", True),
+        "Read 2 records from stock_prices stream",
+        "Read 2 records from dividends stream",
+        "During the sync, the following streams did not sync successfully: stock_prices: AirbyteTracedException('x')",
     ],
 )
-def test_it_keeps_back_the_cdks_count_of_messages(line: str, is_kept: bool) -> None:
-    """It counts an envelope as one record, next to our own count."""
-    record = logging.LogRecord("airbyte", logging.INFO, "", 0, line, None, None)
-    assert CountsMessages().filter(record) is is_kept
+def test_it_keeps_back_what_the_cdk_says_wrong_or_again(line: str) -> None:
+    """It counts an envelope as one record, next to our own count, and repeats an error that was told."""
+    assert not is_kept(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Finished syncing stock_prices",
+        "stock_prices: 1 of 1 ticker read; 250 records in 1 request.",
+        "Read on: all tickers are up to date",
+    ],
+)
+def test_it_lets_any_other_line_through(line: str) -> None:
+    """A filter that knows too little of what it keeps back hides what somebody needs."""
+    assert is_kept(line)
+
+
+def traced(failure_type: FailureType) -> AirbyteTracedException:
+    return AirbyteTracedException(message="What happened, and what to do.", failure_type=failure_type)
+
+
+@pytest.mark.parametrize("failure_type", [FailureType.config_error, FailureType.transient_error])
+def test_it_keeps_back_the_traceback_of_what_its_sentence_explains(failure_type: FailureType) -> None:
+    """The sentence follows as a message of its own; forty lines of this program's calls would bury it."""
+    assert is_explained(traced(failure_type))
+    assert not is_kept("Encountered an exception while reading stream stock_prices", traced(failure_type))
+
+
+@pytest.mark.parametrize("error", [traced(FailureType.system_error), ValueError("x"), None])
+def test_it_keeps_the_traceback_of_a_defect(error: Exception | None) -> None:
+    """Whoever reports a bug has nothing else to send."""
+    assert not is_explained(error)
+    assert is_kept("Encountered an exception while reading stream stock_prices", error)

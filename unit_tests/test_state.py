@@ -87,11 +87,6 @@ def test_it_reads_what_a_sync_remembers(entries: Any) -> None:
     assert read({"stock_prices": entries}) == entries
 
 
-def test_it_takes_the_state_of_a_market_without_an_adjustment_for_one_of_raw_prices() -> None:
-    """Older versions wrote the others only, and a change of the setting must be seen."""
-    assert read({"stock_prices": {"*": {"date": "2026-11-20", "price": None}}})["*"]["adjustment"] == "raw"
-
-
 @pytest.mark.parametrize("mark", state.FULL_REFRESH_MARKS.items())
 def test_it_takes_the_marks_of_a_full_refresh_for_a_first_sync(mark: tuple[str, Any]) -> None:
     """The CDK writes them as the state of a stream that was read in full: a switch to incremental begins with them."""

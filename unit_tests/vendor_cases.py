@@ -2,7 +2,8 @@
 
 A case of `providers/<name>.json` has a title that finishes "it ...", and a `source` that says where the shape is known
 from. A request or a response may override parts of the file's `settings` and `query`. A response is either `bars`
-(fields that are None left out, the query's one ticker implied), a `problem` (the parts it names are compared),
+(fields that are None left out, the query's one ticker implied; the currency apart), with what was `lost` beside them
+as `Drop` is told it, a `problem` (the parts it names are compared),
 `unreadable` (no problem, but `parse` raises), or, to a `reference`, `known`. Beside its bars an answer can have a
 `next` page, tickers of the batch it `refused`, and a `notice`. `constants` of the vendor's module, such as the rows of
 a full page, are made small enough for a case to reach them.
@@ -43,7 +44,7 @@ KEYS = {
     "requests": {"title", "source", "settings", "query", "url", "params", "headers"},
     "references": {"title", "source", "settings", "ticker", "url", "params", "headers"},
     "responses": {"title", "source", "settings", "query", "reference", "status", "headers", "body", "text"}
-    | {"next", "refused", "notice", "constants"}
+    | {"next", "refused", "notice", "constants", "lost"}
     | OUTCOMES,
 }
 
@@ -92,6 +93,20 @@ def answer(case: Case, body: bytes | None = None) -> Answer:
         body = (data["text"] if "text" in data else json.dumps(data["body"])).encode()
     url = f"{asked.url}?{urlencode(asked.params)}" if asked.params else asked.url
     return Answer(data["status"], data.get("headers", {}), url, body)
+
+
+Losses = list[tuple[str, str, str, str]]
+
+
+def read(case: Case, found: Answer) -> tuple[list[Bar], Losses]:
+    """The bars of an answer without their currency, and what was lost: ticker, day, reason, field."""
+    losses: Losses = []
+
+    def drop(ticker: str, day: date | None, reason: str, field: str = "") -> None:
+        losses.append((ticker, str(day or ""), reason, field))
+
+    bars = case.provider.parse(found, case.query, drop)
+    return [bar._replace(currency=None) for bar in bars], losses
 
 
 def bars_of(case: Case) -> list[Bar]:

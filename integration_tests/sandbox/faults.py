@@ -1,4 +1,4 @@
-"""Faults on demand: which requests they affect, and the faults that look the same for every vendor."""
+"""Faults on demand: which requests get one, and those that look the same whoever the vendor is."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PAGE = "<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{tit
 
 
 def _cut() -> NoReturn:
-    raise ConnectionAbortedError("the server closes the connection without a response")
+    raise ConnectionAbortedError("the server closes the connection without an answer")
 
 
 def _redirect() -> Response:
-    # The same server under another host name, so that the requests sent there, and any key in them, are recorded.
+    # This server under another host name: what follows there, key included, is seen in the record of requests.
     return answer("", 302, {"Location": f"http://localhost:{request.environ['SERVER_PORT']}/foreign{request.path}"})
 
 
@@ -50,10 +50,12 @@ SPOILED: dict[str, Callable[[Response], Response]] = {"truncated": _truncated, "
 
 KINDS = {*INSTEAD, *SECONDS, *SPOILED}
 
+RETRY_AFTER = "-retry-after"
+
 
 @dataclass
 class Fault:
-    """A fault of the next `times` requests (-1: all) to a vendor (None: any) for a ticker (None: any)."""
+    """What becomes of the next `times` requests to a vendor for a ticker; -1 means all of them, None means any."""
 
     kind: str
     times: int = 1
@@ -61,7 +63,7 @@ class Fault:
     ticker: str | None = None
 
     def fits(self, vendor: Vendor) -> bool:
-        """Whether the fault applies to the current request to this vendor."""
+        """Whether the current request, to this vendor, gets the fault."""
         return (
             self.times != 0
             and self.vendor in (None, vendor.name)
@@ -71,12 +73,14 @@ class Fault:
 
 
 def can_fail(vendor: Vendor, kind: str) -> bool:
-    """Whether a vendor can fail in this way."""
-    return kind in KINDS or kind.removesuffix("-retry-after") in vendor.refusals
+    """Whether a vendor has an answer for a kind of fault: a refusal may have `-retry-after` behind it, or
+    `-retry-after:3500`, in seconds.
+    """
+    return kind in KINDS or kind.partition(RETRY_AFTER)[0] in vendor.refusals
 
 
 class Faults:
-    """The pending faults, in the order they were added."""
+    """The faults still to come, first come first served."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -84,19 +88,19 @@ class Faults:
         self._released = Event()
 
     def add(self, fault: Fault) -> None:
-        """Adds a fault after the pending ones."""
+        """Plan a fault behind those planned before."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Removes all faults, and releases the responses that are being delayed."""
+        """Forget all faults, and let go of the answers held back."""
         with self._lock:
             self._faults.clear()
             self._released.set()
             self._released = Event()
 
     def take(self, vendor: Vendor) -> str | None:
-        """The kind of fault for the current request, or None. Counts it as used."""
+        """The kind of fault that the current request gets."""
         with self._lock:
             fault = next((fault for fault in self._faults if fault.fits(vendor)), None)
             if fault is None:
@@ -105,14 +109,15 @@ class Faults:
             return fault.kind
 
     def before(self, vendor: Vendor, kind: str) -> Response | None:
-        """The response of a fault in the vendor's place; None if the vendor itself responds, perhaps after a delay."""
+        """The answer that a fault gives in the vendor's place; None when the vendor answers, perhaps later."""
         if kind in INSTEAD:
             return INSTEAD[kind]()
         if kind in SECONDS:
             self._released.wait(SECONDS[kind])
         if kind in KINDS:
             return None
-        response = vendor.refusals[kind.removesuffix("-retry-after")]()
-        if kind.endswith("-retry-after"):
-            response.headers["Retry-After"] = "2"
+        refusal, retries, seconds = kind.partition(RETRY_AFTER)
+        response = vendor.refusals[refusal]()
+        if retries:
+            response.headers["Retry-After"] = seconds.removeprefix(":") or "2"
         return response

@@ -6,7 +6,7 @@ from typing import Any
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Problem, Query, Request, Rule
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Problem, Query, Request, Rule
 
 ADJUSTMENTS = {RAW: "raw", SPLITS: "split", ALL: "all"}
 FIELDS = Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n")
@@ -62,6 +62,9 @@ class Alpaca(Provider):
             "limit": "10000",
         }
         return self._get(params)
+
+    def currency(self, ticker: str) -> str | None:
+        return USD
 
     def has_rows(self, answer: Answer) -> bool:
         containers = answer.get("bars"), answer.get("corporate_actions")

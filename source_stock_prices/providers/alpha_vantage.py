@@ -10,6 +10,7 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
+    USD,
     Bar,
     Fields,
     Kind,
@@ -18,10 +19,7 @@ from source_stock_prices.providers.terms import (
     Rule,
 )
 
-LAST_100_ONLY = (
-    "A free key covers the last 100 sessions: set start_date within the last 19 weeks,"
-    " and reset the stream if its state is older."
-)
+LAST_100_ONLY = "A free key covers the last 100 sessions, which are some 19 weeks."
 # Every refusal has status 200; several mention premium plans and 25 requests a day but mean neither.
 RULES = (
     # {"Error Message":"the parameter apikey is invalid or missing. Please claim your free API key on ..."}
@@ -76,6 +74,9 @@ COMPACT = 100
 REACH = timedelta(weeks=19)
 """How far back the short answer always reaches: no exchange trades on more than 100 days of it."""
 
+CURRENCIES = {"": USD, "LON": "GBX", "DEX": "EUR", "FRK": "EUR", "BSE": "INR"}
+"""Of the prices of each exchange, as in the vendor's example of a search (tesco, and RELIANCE)."""
+
 AS_TRADED = Fields(
     open="1. open",
     high="2. high",
@@ -117,6 +118,10 @@ class AlphaVantage(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return len(ticker.partition(".")[2]) < 2  # TSCO.LON, but BRK.B
 
+    def currency(self, ticker: str) -> str | None:
+        exchange = "" if self.trades_in_new_york(ticker) else ticker.partition(".")[2]
+        return CURRENCIES.get(exchange)
+
     def request(self, query: Query) -> Request:
         params = {
             "function": FUNCTIONS[query.adjustment],
@@ -137,7 +142,7 @@ class AlphaVantage(Provider):
 
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
         for day, row in answer.json[SERIES].items():
-            yield {**row, "date": day}
+            yield {**row, "date": day} if isinstance(row, dict) else row
 
     def bar(self, row: Any, query: Query) -> Bar | None:
         bar = super().bar(row, query)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
 from math import isfinite
@@ -16,8 +16,15 @@ import orjson
 from pydantic_core import from_json
 from requests import Response
 
+from source_stock_prices.providers.terms import MISREAD
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 LARGE_BODY = 1 << 20
 """Bytes of a body from which on memory counts more than time."""
+
+LONGEST_WAIT = 10**9
+"""Seconds, some 30 years, from which on a wait is a slip of the vendor."""
 
 QUOTED_BYTES = 2000
 """How much of a body is kept as text: enough to quote."""
@@ -89,10 +96,7 @@ class Answer:
     @property
     def sent_at(self) -> float | None:
         """The vendor's clock in epoch seconds; None where it does not say."""
-        try:
-            return parsedate_to_datetime(self.headers["Date"]).timestamp()
-        except (KeyError, ValueError):
-            return None
+        return _epoch(self.headers.get("Date", ""))
 
     @property
     def retry_after(self) -> float | None:
@@ -100,20 +104,20 @@ class Answer:
         value = self.headers.get("Retry-After", "").strip()
         if re.fullmatch(r"\d{1,9}", value):
             return float(value) or None
-        try:
-            until = parsedate_to_datetime(value).timestamp()
-        except ValueError:
-            return None
-        return self.seconds_until(until)
+        until = _epoch(value)
+        return None if until is None else self.seconds_until(until)
 
     def seconds_until(self, epoch: float | str) -> float | None:
-        """Seconds until a moment in epoch seconds, by the vendor's clock; None where it is past or one is not told."""
+        """Seconds until a moment in epoch seconds, by the vendor's clock; None where it is past or one is not told.
+
+        Moments more than LONGEST_WAIT away are none.
+        """
         now = self.sent_at
         try:
-            until = int(epoch)
-        except ValueError:
+            until = float(epoch)
+        except MISREAD:
             return None
-        if now is None or now >= until:
+        if now is None or not now < until < now + LONGEST_WAIT:
             return None
         return until - now
 
@@ -126,6 +130,14 @@ class Answer:
     def text_at(self, *keys: str) -> str:
         """The first text that the body has under one of the keys, else an empty one."""
         return text_at(self.json, *keys)
+
+
+def _epoch(value: str) -> float | None:
+    """A date of an HTTP header in epoch seconds; None for what is no date, or one that no calendar has."""
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (*MISREAD, OSError):
+        return None
 
 
 def text_at(body: Any, *keys: str) -> str:
@@ -149,24 +161,31 @@ def trim(text: str, length: int = 200) -> str:
 
 
 def number(value: Any) -> float | None:
-    """A finite JSON number, or one written as text; None for null. Raises TypeError or ValueError for all else."""
-    if value is None or type(value) is int:
-        return value
-    if type(value) is str:
+    """A finite JSON number, or one written as text, as a float: 100 and 100.0 are one type to who reads the records.
+
+    None for null. Raises OverflowError, TypeError or ValueError for all else.
+    """
+    if value is None:
+        return None
+    if type(value) is int or type(value) is str:
         value = float(value)
     if type(value) is not float or not isfinite(value):
         raise ValueError(f"{value!r} is not a number")
     return value
 
 
-_JSON_NUMBERS = {int, float, type(None)}
+NUMBERS = {int, float}
+"""The types that JSON numbers are decoded to."""
 
 
-def numbers(*values: Any) -> tuple[float | None, ...]:
+NUMBERS_OR_NULL = {int, float, type(None)}
+
+
+def numbers(values: Collection[Any]) -> Iterable[float | None]:
     """Each value as `number` gives it, in one step where all of them are JSON numbers or null."""
-    if _JSON_NUMBERS.issuperset(map(type, values)):
-        return values
-    return tuple(map(number, values))
+    if NUMBERS_OR_NULL.issuperset(map(type, values)):
+        return [None if value is None else value * 1.0 for value in values]
+    return map(number, values)
 
 
 def calendar_day(text: str) -> date:
@@ -175,11 +194,23 @@ def calendar_day(text: str) -> date:
     return date.fromisoformat(day)
 
 
+def oldest_day(rows: Iterable[Any], field: str) -> date | None:
+    """The first of the days that rows have under a field, as far as they can be read; None where none can."""
+    days = []
+    for row in rows:
+        try:
+            days.append(calendar_day(row[field]))
+        except MISREAD:
+            continue
+    return min(days, default=None)
+
+
 @lru_cache(maxsize=20_000)
 def new_york_day(epoch_ms: int) -> date:
-    """The calendar day in New York of a moment in epoch milliseconds."""
+    """The calendar day in New York of a moment in epoch milliseconds. Raises OverflowError beyond the year 9999."""
     zone = ZoneInfo("America/New_York")
-    return datetime.fromtimestamp(epoch_ms / 1000, zone).date()
+    moment = EPOCH + timedelta(milliseconds=epoch_ms)
+    return moment.astimezone(zone).date()
 
 
 def on_host(base_url: str, link: str) -> str:

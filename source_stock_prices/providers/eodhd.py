@@ -9,6 +9,7 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
+    USD,
     Bar,
     Fields,
     Kind,
@@ -18,7 +19,7 @@ from source_stock_prices.providers.terms import (
 )
 
 MIDNIGHT = "The request quota resets at midnight GMT."
-LAST_YEAR_ONLY = "The free plan covers only the last year, which has no bar in the requested window: set later dates."
+LAST_YEAR_ONLY = "The free plan covers the last year."
 # Refusals are plain text with Content-Type text/html.
 RULES = (
     # Unauthenticated
@@ -52,7 +53,7 @@ RULES = (
     Rule(
         200,
         "limited by one year",
-        Kind.TICKER_NOT_ENTITLED,
+        Kind.BEYOND_PLAN,
         fix=LAST_YEAR_ONLY,
     ),
 )
@@ -63,12 +64,13 @@ ONE_LETTER_EXCHANGES = ("F", "T", "V")
 
 @dataclass(frozen=True, kw_only=True)
 class Eodhd(Provider):
-    """Bars of one ticker a request, with raw prices, the adjusted close, and volume in the shares of today.
+    """Bars of one ticker a request, with raw prices and the adjusted close.
 
     What follows the last dot of a ticker is its exchange: VOW3.XETRA. A single letter is a share class instead, unless
     it is one of the exchanges with one letter: BRK.B is BRK-B.US. A ticker without an exchange is on `exchange`.
 
-    Adjusted prices are the adjusted close, and the other prices in proportion to it, as the vendor's guide says.
+    Adjusted prices are the adjusted close, and the other prices in proportion to it, as the vendor's guide says. The
+    volume is in the shares of today, so there is none beside raw prices.
     """
 
     name = "eodhd"
@@ -92,6 +94,9 @@ class Eodhd(Provider):
 
     def trades_in_new_york(self, ticker: str) -> bool:
         return self.spelling(ticker).endswith(".US")
+
+    def currency(self, ticker: str) -> str | None:
+        return USD if self.trades_in_new_york(ticker) else None
 
     def request(self, query: Query) -> Request:
         window = {
@@ -120,9 +125,14 @@ class Eodhd(Provider):
         if _only_warns(row):
             return None
         bar = super().bar(row, query)
-        if bar is None or query.adjustment == RAW:
+        if bar is None:
+            return None
+        if query.adjustment == ALL:
+            return _adjusted(bar)
+        if not bar.volume:
             return bar
-        return _adjusted(bar)
+        # It is in the shares of today, beside prices as traded. Only none at all is the same in both.
+        return bar._replace(volume=None)
 
     def notice(self, answer: Answer, query: Query) -> str:
         # The free plan cuts a window to the last year and says so in every row, in the last one, or in one of its own.

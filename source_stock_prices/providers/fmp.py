@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from re import sub
 
-from source_stock_prices.providers.answer import Answer, calendar_day
+from source_stock_prices.providers.answer import Answer, oldest_day
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Query, Request, Rule
 
 # A burst and a spent daily quota get the same answer. This is said after some minutes of waiting.
 SPENT = "The daily quota may also be used up (250 requests on the free plan): it resets tomorrow."
@@ -23,7 +23,7 @@ RULES = (
     # current subscription please visit our subscription page to upgrade your plan at ...
     Rule(402, "value set for 'symbol'", Kind.TICKER_NOT_ENTITLED),
     # ... 'Special Endpoint : This value set for 'from' is not available under your current subscription ...
-    Rule(402, "value set for 'from'", Kind.BEYOND_PLAN, fix="Set a later start_date (the free plan covers 5 years)."),
+    Rule(402, "value set for 'from'", Kind.BEYOND_PLAN, fix="The free plan covers 5 years."),
     # ... 'Special Parameters : The values for 'limit' must be between 0 and 5 based on your current subscription. ...
     Rule(402, "premium query parameter", Kind.NOT_ENTITLED),
     # Plain text: Restricted Endpoint: This endpoint is not available under your current subscription please visit ...
@@ -75,7 +75,13 @@ class Fmp(Provider):
         return sub(r"\.([ABC])$", r"-\1", ticker)
 
     def trades_in_new_york(self, ticker: str) -> bool:
-        return "." not in self.spelling(ticker)
+        # ^N225 has no suffix, and trades in Tokyo.
+        return "." not in self.spelling(ticker) and not ticker.startswith("^")
+
+    def currency(self, ticker: str) -> str | None:
+        # Without a suffix, six letters are a pair of currencies: EURGBP.
+        stock = self.spelling(ticker).partition("-")[0]
+        return USD if self.trades_in_new_york(ticker) and len(stock) < 6 else None
 
     def request(self, query: Query) -> Request:
         path = f"/stable/historical-price-eod/{PATHS[query.adjustment]}"
@@ -89,7 +95,9 @@ class Fmp(Provider):
     def next_request(self, answer: Answer) -> Request | None:
         if len(answer.json) < MOST_ROWS:
             return None
-        oldest = min(calendar_day(row["date"]) for row in answer.json)
+        oldest = oldest_day(answer.json, "date")
+        if oldest is None:
+            return None
         end = str(oldest - timedelta(days=1))
         if not answer.params["from"] <= end < answer.params["to"]:
             return None

@@ -3,13 +3,14 @@
 Reference: https://github.com/dblock/iex-ruby-client (recordings of 2019 and 2020) and the rows of its last years.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from source_stock_prices.providers.answer import Answer, calendar_day, new_york_day, trim
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Bar, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Query, Request, Rule
 
 # Refusals are plain text with Content-Type text/html.
 RULES = (
@@ -77,12 +78,24 @@ class Iex(Provider):
     def words(self, answer: Answer) -> str | None:
         return trim(answer.text)
 
-    def bar(self, row: Any, query: Query) -> Bar | None:
-        row = {key.lower(): value for key, value in {**row}.items()}  # uClose in /stock, uclose in /data/core
-        row[PRICE] = row.get("fclose")
+    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+        for row in answer.json:
+            yield _in_one_shape(row) if isinstance(row, dict) else row
+
+    def day(self, row: Any) -> date:
         # The later shape has the day in `priceDate`, with `date` as text or as milliseconds at midnight UTC.
-        day = _day(row.get("pricedate") or row["date"])
-        return super().bar({**row, "date": str(day)}, query)
+        return _day(row.get("pricedate") or row["date"])
+
+    def currency(self, ticker: str) -> str | None:
+        exchange = ticker.partition("-")[2]
+        return None if len(exchange) > 1 else USD  # VOD-LN, but KIM-L
+
+
+def _in_one_shape(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row with its keys in small letters: uClose in /stock, uclose in /data/core."""
+    small = {key.lower(): value for key, value in row.items()}
+    small[PRICE] = small.get("fclose")
+    return small
 
 
 def _day(label: str | int) -> date:

@@ -11,6 +11,7 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
+    USD,
     Fields,
     Kind,
     Query,
@@ -88,6 +89,7 @@ class Marketstack(Provider):
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
     fields = FIELDS
+    currency_field = "price_currency"
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.marketstack.com/v2"
@@ -97,6 +99,9 @@ class Marketstack(Provider):
 
     def trades_in_new_york(self, ticker: str) -> bool:
         return "." not in self.spelling(ticker)
+
+    def currency(self, ticker: str) -> str | None:
+        return USD if self.trades_in_new_york(ticker) else None
 
     def request(self, query: Query) -> Request:
         params = {
@@ -138,8 +143,12 @@ class Marketstack(Provider):
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
         tickers = self._by_symbol(query.tickers)
         for row in answer.json["data"]:
-            for ticker in tickers[self.spelling(row["symbol"])]:
+            for ticker in tickers.get(self._symbol(row), ("",)):
                 yield ticker, row
+
+    def _symbol(self, row: Any) -> str:
+        """The spelling of a row's ticker; an empty one where it does not tell."""
+        return self.spelling(text_at(row, "symbol"))
 
     def _get(self, tickers: Iterable[str], params: dict[str, str]) -> Request:
         symbols = ",".join(self.spelling(ticker) for ticker in tickers)

@@ -5,9 +5,11 @@ A provider translates and does nothing else: it never sends, waits, retries, log
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -19,8 +21,21 @@ from source_stock_prices.providers.answer import (
     numbers,
     trim,
 )
+from source_stock_prices.providers.mend import (
+    NO_BAR,
+    NO_CLOSE,
+    NO_DATE,
+    NO_OBJECT,
+    NO_TICKER,
+    Loss,
+    check,
+    mend,
+)
 from source_stock_prices.providers.terms import (
+    ANY,
+    MISREAD,
     Bar,
+    Drop,
     Fields,
     Kind,
     Problem,
@@ -28,6 +43,11 @@ from source_stock_prices.providers.terms import (
     Request,
     Rule,
 )
+
+CURRENCY = re.compile("[A-Z]{3}|[a-z]{3}")
+
+HUNDREDTHS = ("ZAC", "ILA")
+"""Units of exchanges that look like a currency's code: the cents of Johannesburg, the agorot of Tel Aviv."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +87,12 @@ class Provider(ABC):
 
     fields: ClassVar[Mapping[str, Fields]] = {}
     """For each adjustment, where the numbers of a bar are in a row."""
+
+    optional_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that some rows lack."""
+
+    currency_field: ClassVar[str] = "currency"
+    """The field of a row that holds the currency of its prices, of a vendor that tells it."""
 
     ignores_window: ClassVar[bool] = False
     """Whether answers have bars outside the window: those are passed over."""
@@ -143,42 +169,96 @@ class Provider(ABC):
 
     # What is there: only asked of an answer without a problem
 
-    def parse(self, answer: Answer, query: Query) -> Iterable[Bar]:
+    def parse(self, answer: Answer, query: Query, drop: Drop) -> list[Bar]:
         """The bars of an answer, in the vendor's order, under the query's spelling of the ticker.
 
-        Raises KeyError, TypeError or ValueError for a missing or mistyped field.
+        A row that cannot be read is left out, a number beside the close that is none is None, and `drop` is told.
+        Raises one of MISREAD for an answer of which more than half, or the container of the rows, cannot be read.
         """
         read = self.bar
+        bars = []
+        losses: list[Loss] = []
         for row in self.rows(answer, query):
-            bar = read(row, query)
+            try:
+                bar = read(row, query)
+            except MISREAD:
+                bar = self._mended(row, query, losses)
             if bar is not None:
-                yield bar
+                bars.append(bar)
+        if losses:
+            check(losses, sum(1 for _ in self.rows(answer, query)))
+        for loss in losses:
+            drop(*loss)
+        return bars
 
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
-        """The rows of an answer. In one about several tickers, each is a pair: the query's ticker, and the row."""
+        """The rows of an answer. In one about several tickers, each is a pair: the query's ticker, and the row.
+
+        The ticker is empty where a row does not tell.
+        """
         rows: Iterable[Any] = answer.json
         return rows
 
     def bar(self, row: Any, query: Query) -> Bar | None:
-        """A row as a bar; None for one that is no bar of the query's. Raises as `parse` does."""
+        """A row as a bar; None for one that is no bar of the query's.
+
+        Raises one of MISREAD for a row that is not as it should be in every field.
+        """
         if isinstance(row, tuple):
             ticker, row = row
         else:
             ticker = query.ticker
-        day = calendar_day(row[self.date_field])
+        if not ticker:
+            raise ValueError(NO_TICKER)
+        day = self.day(row)
         if self.ignores_window and not query.start <= day <= query.end:
             return None
         fields = self.fields[query.adjustment]
         values = [row[name] if name else None for name in fields]
-        return Bar(ticker, day, *numbers(*values))
+        currency = self.currency(ticker)
+        if self.currency_field in row:
+            currency = currency_code(row[self.currency_field])
+        return Bar._make((ticker, day, *numbers(values), currency))
 
-    def market_rows(self, answer: Answer) -> tuple[int, int | None]:
-        """How many rows a session of the whole market has, and how many the vendor says it has, where it says so."""
-        return 0, None
+    def day(self, row: Any) -> date:
+        """The exchange's day of a row. Raises one of MISREAD."""
+        return calendar_day(row[self.date_field])
+
+    def _mended(self, row: Any, query: Query, losses: list[Loss]) -> Bar | None:
+        """What can be read of a row that `bar` raised on; what cannot is put into `losses`."""
+        alone = query.tickers[0] if len(query.tickers) == 1 else ""
+        ticker, cells = row if isinstance(row, tuple) else (alone, row)
+        if not isinstance(cells, dict):
+            losses.append(Loss(ticker or alone.strip(ANY), None, NO_OBJECT))
+            return None
+        try:
+            day = self.day(cells)
+        except MISREAD:
+            losses.append(Loss(ticker, None, NO_DATE))
+            return None
+        if self.ignores_window and not query.start <= day <= query.end:
+            return None
+        mended = mend(cells, self.fields[query.adjustment], self.optional_fields)
+        try:
+            bar = mended and self.bar((ticker, mended.row), query)
+        except MISREAD:
+            losses.append(Loss(ticker, day, NO_BAR if ticker else NO_TICKER))
+            return None
+        if not mended or not bar or bar.close is None:
+            losses.append(Loss(ticker, day, NO_CLOSE))
+            return None
+        losses += [Loss(ticker, day, reason, field) for field, reason in mended.reasons.items()]
+        return bar
 
     def notice(self, answer: Answer, query: Query) -> str:
         """What the user should know of an answer: bars that the vendor says it left out."""
         return ""
+
+    def market_rows(self, answer: Answer) -> tuple[int, int | None]:
+        """How many rows an answer about the whole market has, and how many the vendor says it has; None where it does
+        not. Asked of vendors with `whole_market_by_date`.
+        """
+        return len(answer.json), None
 
     def is_listed(self, answer: Answer) -> bool:
         """Whether an answer to `reference_request` has the ticker. An empty object or list does not."""
@@ -190,23 +270,45 @@ class Provider(ABC):
         """Whether a ticker has a bar for each session of the New York Stock Exchange."""
         return True
 
+    def currency(self, ticker: str) -> str | None:
+        """The currency of a ticker's prices, as an ISO 4217 code or GBX for pence, where its spelling tells it.
+
+        What an answer tells of it counts more.
+        """
+        return None
+
     def respond(self, request: Request) -> Response | None:
         """The response to a request, of a provider that is its own vendor and needs no network."""
         return None
+
+
+def currency_code(text: Any) -> str | None:
+    """A vendor's word for a currency as an ISO 4217 code, or GBX; None for another unit, such as a hundredth."""
+    if text in ("GBp", "GBX", "gbx"):
+        return "GBX"
+    if not isinstance(text, str) or not CURRENCY.fullmatch(text) or text.upper() in HUNDREDTHS:
+        return None
+    return text.upper()
 
 
 def classify(answer: Answer, said: str, rules: Iterable[Rule]) -> Problem:
     """The problem of an answer that is not the expected container: the first rule that fits, else by status alone."""
     rule = _rule_for(answer.status, said, rules)
     if 300 <= answer.status < 400 and not said:
-        place = urlsplit(answer.headers.get("Location", ""))
-        said = f"a redirect to {place.netloc}"
+        said = f"a redirect to {_host(answer.headers.get('Location', ''))}"
     return Problem(
         rule.kind,
         trim(said, 2000),
         _wait(answer, rule),
         rule.fix,
     )
+
+
+def _host(link: str) -> str:
+    try:
+        return urlsplit(link).netloc
+    except ValueError:
+        return "what is no address"
 
 
 def _rule_for(status: int, said: str, rules: Iterable[Rule]) -> Rule:

@@ -18,6 +18,7 @@ from source_stock_prices.providers.terms import (
     ALL,
     RAW,
     SPLITS,
+    USD,
     Fields,
     Kind,
     Query,
@@ -59,6 +60,9 @@ class Sample(Provider):
             "adjustment": query.adjustment,
         }
         return self.get(f"{self.base_url}/bars/{self.in_path(query.ticker)}", params)
+
+    def currency(self, ticker: str) -> str | None:
+        return USD
 
     def has_rows(self, answer: Answer) -> bool:
         return any(answer.get(kind) is not None for kind in ("bars", "splits", "dividends", "tickers"))

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from enum import Enum
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 RAW, SPLITS, ALL = "raw", "splits", "all"
 
+USD = "USD"
+
 ANY = "*"
 """In the place of a ticker: every ticker of the market."""
+
+TICKER = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9^$][A-Za-z0-9.^$&=:/_+~-]{0,31}")
+"""Every character that occurs in a ticker on some exchange, or in some vendor's spelling of it."""
+
+MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading something raises that is not as its vendor writes it."""
+
+
+@lru_cache(maxsize=50_000)
+def is_ticker(text: str) -> bool:
+    """Whether some exchange or vendor could spell a ticker so."""
+    return TICKER.fullmatch(text) is not None
 
 
 class Query(NamedTuple):
@@ -47,7 +63,8 @@ class Bar(NamedTuple):
     """One ticker's session. Prices are in the listing's currency, volume in shares, `date` is the exchange's day.
 
     `open` to `close`, `volume` and `vwap` follow the query's adjustment; `adjusted_close` is the vendor's close
-    adjusted for splits and dividends. None stands for what the vendor does not send.
+    adjusted for splits and dividends. `currency` is that of the prices: an ISO 4217 code, or GBX for pence. None stands
+    for what the vendor does not send.
     """
 
     ticker: str
@@ -62,16 +79,26 @@ class Bar(NamedTuple):
     adjusted_close: float | None = None
     dividend: float | None = None
     split_factor: float | None = None
+    currency: str | None = None
+
+
+class Drop(Protocol):
+    """Takes note of a bar that was left out and why or, with a `field`, that only this field of it was.
+
+    `ticker` is empty and `day` is None where the row does not tell.
+    """
+
+    def __call__(self, ticker: str, day: date | None, reason: str, field: str = "") -> None: ...
 
 
 class Fields(NamedTuple):
-    """The names that a bar's numbers have in a vendor's rows, in the order of `Bar`; None where a row lacks them."""
+    """The names that a bar's numbers have in a vendor's rows, in the order of `Bar`; None for what is not taken."""
 
     close: str = "close"
     open: str = "open"
     high: str = "high"
     low: str = "low"
-    volume: str = "volume"
+    volume: str | None = "volume"
     vwap: str | None = None
     trade_count: str | None = None
     adjusted_close: str | None = None
@@ -88,6 +115,7 @@ class Kind(Enum):
     BEYOND_PLAN = "beyond the plan's window"
     UNKNOWN_TICKER = "unknown ticker"
     TICKER_NOT_ENTITLED = "ticker not entitled"
+    INCOMPLETE = "incomplete"
     NOT_YET = "not yet"
     THROTTLED = "throttled"
     QUOTA_SPENT = "quota spent"

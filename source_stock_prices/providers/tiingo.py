@@ -7,6 +7,7 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
+    USD,
     Fields,
     Kind,
     Query,
@@ -74,6 +75,9 @@ class Tiingo(Provider):
 
     def spelling(self, ticker: str) -> str:
         return ticker.replace(".", "-")  # BRK.B is BRK-B
+
+    def currency(self, ticker: str) -> str | None:
+        return None if ticker.isdigit() else USD  # 600519 is in Shanghai
 
     def request(self, query: Query) -> Request:
         params = {

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from source_stock_prices.providers.answer import Answer, text_at
-from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.answer import Answer, oldest_day, text_at
+from source_stock_prices.providers.provider import Provider, currency_code
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
@@ -91,6 +91,10 @@ class TwelveData(Provider):
     def trades_in_new_york(self, ticker: str) -> bool:
         return not (self.exchange or self.country or ":" in ticker or "/" in ticker)
 
+    def currency(self, ticker: str) -> str | None:
+        quote = ticker.partition("/")[2]  # EUR/USD
+        return currency_code(quote)
+
     def request(self, query: Query) -> Request:
         params = {
             "symbol": ",".join(query.tickers),
@@ -106,8 +110,9 @@ class TwelveData(Provider):
         oldest = {}
         for ticker, part in _parts(answer).items():
             rows = _rows(part)
-            if len(rows) >= MOST_ROWS:
-                oldest[ticker] = min(row["datetime"] for row in rows)
+            day = oldest_day(rows, "datetime")
+            if day and len(rows) >= MOST_ROWS:
+                oldest[ticker] = str(day)
         if not oldest:
             return None
         # One date for all of them: of a ticker that is further back already, some rows come again.
@@ -143,8 +148,10 @@ class TwelveData(Provider):
 
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
         for ticker, part in _parts(answer).items():
+            told = _currency(part)
             for row in _rows(part):
-                yield ticker, {"volume": None, **row}  # currencies and some indices have none
+                # Currencies and some indices have no volume.
+                yield ticker, {"volume": None, **told, **row} if isinstance(row, dict) else row
 
     def _problem(self, part: Answer) -> Problem | None:
         if part.text_at("status") == "error" and part.text_at("message").startswith(NO_DATA):
@@ -180,6 +187,14 @@ def _part(answer: Answer, body: Any) -> Answer:
         if type(code) is int:
             status = code
     return answer.part(body, status)
+
+
+def _currency(part: Answer) -> Mapping[str, Any]:
+    """The currency of a ticker's rows, as one more field of each; nothing where none is told."""
+    meta = part.get("meta")
+    if not text_at(meta, "currency"):
+        return {}
+    return {"currency": meta["currency"]}
 
 
 def _rows(part: Answer) -> list[Any]:

@@ -1,0 +1,199 @@
+"""Which missing sessions a person is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+
+import pytest
+
+from source_stock_prices.gaps import Gaps
+from source_stock_prices.providers import PROVIDERS
+from source_stock_prices.providers.terms import RAW, Bar, Query
+
+SAMPLE = PROVIDERS["sample"]()
+START, END = date(2026, 11, 2), date(2026, 11, 20)  # a Monday, and the Friday of the third week
+QUERY = Query(("AAPL",), START, END, RAW, END)
+NOVEMBER = (2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 16, 17, 18, 19, 20)
+
+
+def day(number: int) -> date:
+    return date(2026, 11, number)
+
+
+def bars(*numbers: int, ticker: str = "AAPL") -> list[Bar]:
+    """The bars of some days of November."""
+    return [Bar(ticker, day(number), 1.0) for number in numbers]
+
+
+def without(*numbers: int) -> list[int]:
+    return [number for number in NOVEMBER if number not in numbers]
+
+
+def first_read(served: Sequence[Bar], ticker: str = "AAPL", start: date = START) -> list[str]:
+    """The lines after a ticker was read for the first time."""
+    gaps = Gaps(SAMPLE, start)
+    gaps.read(QUERY._replace(start=start), ticker, served, is_new=True)
+    return list(gaps.lines())
+
+
+def read_on(known: Collection[int], served: Sequence[Bar], start: int, window_start: int) -> list[str]:
+    """The lines after a ticker was read on from the 13th, whose window now begins with another day."""
+    gaps = Gaps(SAMPLE, START)
+    query = QUERY._replace(start=day(start))
+    gaps.read_on(query, "AAPL", served, {day(number) for number in known}, day(13))
+    gaps.given_up("AAPL", day(window_start))
+    return list(gaps.lines())
+
+
+def test_it_says_nothing_of_a_whole_history() -> None:
+    """A log that always warns is not read."""
+    assert first_read(bars(*NOVEMBER)) == []
+
+
+def test_it_tells_of_sessions_between_two_bars() -> None:
+    """The vendor lost them, or the ticker did not trade: somebody has to look."""
+    (line,) = first_read(bars(*without(4, 11)))
+    assert "has no bar for 2 sessions of 1 ticker: AAPL 2026-11-04, AAPL 2026-11-11." in line
+    assert "asked for again as long as they are recent" in line
+
+
+def test_it_takes_the_days_before_the_first_bar_for_those_before_the_listing() -> None:
+    """They are no gap. Many of them are told of, for the plan may reach back less than the start."""
+    assert first_read(bars(*without(2, 3, 4))) == []
+    (line,) = first_read(bars(17, 18, 19, 20))
+    assert line.endswith("data starts later than 2026-11-02: AAPL (2026-11-17).")
+
+
+def test_it_takes_a_few_days_after_the_last_bar_for_those_still_to_come() -> None:
+    """The vendor may be late; a ticker that has none for longer than any exchange is closed is told of."""
+    assert first_read(bars(*without(18, 19, 20))) == []
+    (line,) = first_read(bars(2, 3))
+    assert "has no bar for 13 sessions of 1 ticker: AAPL 2026-11-04, AAPL 2026-11-05, AAPL 2026-11-06." in line
+
+
+def test_it_tells_of_a_ticker_without_bars() -> None:
+    """It is a typo more often than not, and an empty answer is no error."""
+    (line,) = first_read([])
+    assert "has no bars for AAPL since 2026-11-02. Check the spelling" in line
+
+
+def test_it_joins_the_windows_of_a_ticker() -> None:
+    """Where a request has one session, the day after the last bar is a gap as soon as another bar follows."""
+    gaps = Gaps(SAMPLE, START)
+    for number in NOVEMBER:
+        query = QUERY._replace(start=day(number), end=day(number))
+        gaps.read(query, "AAPL", bars(number) if number != 4 else [], is_new=True)
+    (line,) = gaps.lines()
+    assert "1 session of 1 ticker: AAPL 2026-11-04." in line
+
+
+# Reading on
+
+
+def test_it_tells_of_a_new_hole_in_the_sync_that_meets_it() -> None:
+    """And not of older ones, which the sync before told of."""
+    (line,) = read_on(known=[9, 10, 12, 13], served=bars(9, 10, 12, 13, 16, 18, 19, 20), start=9, window_start=9)
+    assert "has no bar for 1 session of 1 ticker: AAPL 2026-11-17." in line
+
+
+def test_it_tells_of_a_hole_that_is_given_up() -> None:
+    """From then on nobody asks for it: it is in the table for good unless the stream is reset."""
+    served = bars(9, 10, 12, 13, 16, 17, 18, 19, 20)
+    (line,) = read_on(known=[9, 10, 12, 13], served=served, start=9, window_start=12)
+    assert "still has no bar for 1 session of 1 ticker: AAPL 2026-11-11. They are not asked for any more." in line
+
+
+def test_it_says_nothing_of_a_hole_that_is_asked_for_again() -> None:
+    """It was told of when it was met, and the vendor may still fill it."""
+    served = bars(9, 10, 12, 13, 16, 17, 18, 19, 20)
+    assert read_on(known=[9, 10, 12, 13], served=served, start=9, window_start=10) == []
+
+
+def test_it_says_nothing_of_a_hole_that_was_filled() -> None:
+    """This is what the vendor was asked again for."""
+    served = bars(9, 10, 11, 12, 13, 16, 17, 18, 19, 20)
+    assert read_on(known=[9, 10, 12, 13], served=served, start=9, window_start=16) == []
+
+
+def test_it_tells_once_of_a_hole_whatever_the_queries_of_a_sync() -> None:
+    """Where a request has one session, each of them moves the window."""
+    gaps = Gaps(SAMPLE, START)
+    known = {day(9), day(10), day(12), day(13)}
+    for number in (16, 17, 18):
+        query = QUERY._replace(start=day(number), end=day(number))
+        gaps.read_on(query, "AAPL", bars(number), known, day(13))
+        gaps.given_up("AAPL", day(12))
+    (line,) = gaps.lines()
+    assert "1 session of 1 ticker: AAPL 2026-11-11." in line
+
+
+def test_it_knows_no_holes_of_an_entry_without_bars() -> None:
+    """Older versions remembered a date only: whether the days before it have bars, nobody knows."""
+    assert read_on(known=[], served=bars(13, 16, 17, 18, 19, 20), start=13, window_start=16) == []
+
+
+# An earlier start
+
+
+@pytest.mark.parametrize(
+    ("served", "told"),
+    [
+        ([2, 3, 4, 5, 6, 9, 10], []),
+        ([2, 3, 5, 6, 9, 10], ["no bar for 1 session of 1 ticker: AAPL 2026-11-04"]),
+        ([4, 5, 6, 9, 10], []),
+    ],
+)
+def test_it_looks_at_what_an_earlier_start_adds_as_at_a_first_read(served: list[int], told: list[str]) -> None:
+    """A ticker can be younger than the new start: what is before its first bar is no gap."""
+    gaps = Gaps(SAMPLE, START)
+    gaps.read_before(QUERY._replace(end=day(10)), "AAPL", bars(*served), day(11))
+    lines = list(gaps.lines())
+    assert len(lines) == len(told)
+    assert all(part in line for part, line in zip(told, lines, strict=True))
+
+
+def test_it_tells_where_a_ticker_begins_when_an_earlier_start_adds_nothing() -> None:
+    """It is no typo: it has bars, only none as old."""
+    gaps = Gaps(SAMPLE, date(2020, 1, 2))
+    gaps.read_before(QUERY._replace(start=date(2020, 1, 2), end=day(10)), "AAPL", [], day(11))
+    (line,) = gaps.lines()
+    assert line.endswith("data starts later than 2020-01-02: AAPL (2026-11-11).")
+
+
+# Without a calendar
+
+
+LONDON = "VOD.L"
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Gaps:
+    """Of a provider none of whose tickers trades in New York."""
+    monkeypatch.setattr(type(SAMPLE), "trades_in_new_york", lambda self, ticker: False)
+    return Gaps(SAMPLE, START)
+
+
+def test_it_knows_no_holidays_of_another_exchange(elsewhere: Gaps) -> None:
+    """A day without a bar is no gap there: it may have been closed."""
+    elsewhere.read(QUERY, LONDON, bars(2, 3, 5, 9, 16, 20, ticker=LONDON), is_new=True)
+    assert list(elsewhere.lines()) == []
+
+
+@pytest.mark.parametrize(
+    ("served", "span"), [((2, 3, 17, 20), "2026-11-03 to 2026-11-17"), ((2, 3, 4), "2026-11-04 to 2026-11-20")]
+)
+def test_it_tells_of_a_gap_longer_than_any_exchange_is_closed(
+    elsewhere: Gaps, served: Sequence[int], span: str
+) -> None:
+    """The longest holidays are China's and last eight days."""
+    elsewhere.read(QUERY, LONDON, bars(*served, ticker=LONDON), is_new=True)
+    (line,) = elsewhere.lines()
+    assert line.endswith(f"has no bars for longer than any exchange is closed: {LONDON} {span}.")
+
+
+def test_it_counts_from_the_state_where_a_ticker_is_read_on(elsewhere: Gaps) -> None:
+    """The last bar that was read before is where a gap begins."""
+    elsewhere.read_on(QUERY, LONDON, [], {day(2), day(6)}, day(6))
+    (line,) = elsewhere.lines()
+    assert f"{LONDON} 2026-11-06 to 2026-11-20" in line
