@@ -657,7 +657,7 @@ def test_it_counts_a_row_once_that_is_corrected_between_two_pages(
     def correct() -> None:
         if not done:
             done.append(True)
-            sandbox.book.announce("AAPL", date(2026, 11, 2), dividend=0.1)  # before the others: they move down
+            sandbox.book.announce("AAPL", date(2026, 11, 12), dividend=0.1)  # before the others: they move down
             sandbox.book.amend("KO", date(2026, 11, 17), dividend=0.26)
 
     sandbox.universe = ["AAPL", "KO"]

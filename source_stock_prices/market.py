@@ -10,12 +10,12 @@ from source_stock_prices import healing, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.healing import Entry
+from source_stock_prices.prints import dump_market
 from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
 from source_stock_prices.recheck import Recheck, believable, known_by_session, known_of_market, remember_market
 from source_stock_prices.report import Report
 
-NOT_BELIEVED = "{{title}} has an incomplete session of the whole market, which was not taken: {{names}} ({reason})."
-PASSED = "{{title}} has an incomplete session of the whole market, too old to wait for: {{names}} ({reason})."
+NOT_BELIEVED = "{{title}} has not all of a session of the whole market: {{names}} ({reason})."
 
 State = MutableMapping[str, Entry]
 
@@ -67,12 +67,11 @@ class Market:
                 return Taken([bar for bar in bars if bar.ticker not in self._recheck.waiting])
             session = self._recheck.judge(day, bars)
             return Taken(session.fresh, session.rewritten)
+        report.remark(NOT_BELIEVED.format(reason=reason), str(day))
         if day <= self.state_date or self._is_history(day):
-            report.remark(NOT_BELIEVED.format(reason=reason), str(day))
             return Taken(self._recheck.release() if day == self.state_date else ())
         if self._may_still_come(day):
             raise ProviderError(Problem(Kind.INCOMPLETE, f"the session of {day} is not believed: {reason}"))
-        report.remark(PASSED.format(reason=reason), str(day))
         session = self._recheck.judge(day, bars)
         return Taken(session.fresh, session.rewritten)
 
@@ -97,9 +96,13 @@ class Market:
         """Whether a session is young enough to be waited for."""
         return len(sessions.between(day, self._end)) <= max(self._config.recheck_sessions, 1)
 
-    def replace(self, ticker: str, bars: Iterable[Bar]) -> None:
-        """A ticker's history was read again and emitted."""
+    def replace(self, ticker: str, bars: Iterable[Bar], state: State) -> None:
+        """A ticker's history was read again and emitted, and need not be any more."""
         self._recheck.replace(ticker, bars)
+        state.pop(ticker, None)
+        if "bars" in state[ANY]:
+            kept = {date.fromisoformat(day) for day in state[ANY]["bars"]}
+            state[ANY] |= dump_market({day: prints for day, prints in self._recheck.known.items() if day in kept})
 
     def remember(self, query: Query, bars: Sequence[Bar], state: State) -> None:
         """Writes into the state of the whole market how far it was read, once the session's bars were emitted."""

@@ -136,7 +136,8 @@ class Prices:
     def answer(self, query: Query, seen: State, report: Report) -> Found[Bar]:
         if self._is_by_date(query):
             found = self._reach.ask(query, report)
-            if report.market_rows and believable(*report.market_rows, None):
+            is_over = query.start <= self._last_final
+            if is_over and report.market_rows and believable(*report.market_rows, None):
                 found = self._reach.ask(query, report)  # a moment later it may be whole
             return found
         is_known = any("date" in self._entries.get(ticker, {}) for ticker in (*query.tickers, ANY))
@@ -208,8 +209,7 @@ class Prices:
             report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
         yield from self._emit(bars, report)
         if self._market.is_whole:
-            self._market.replace(ticker, bars)
-            state.pop(ticker, None)
+            self._market.replace(ticker, bars, state)
             return
         since = min(query.start, healing.first_day(entry, None))
         self._remember(ticker, bars, state, since=since)

@@ -148,8 +148,10 @@ class Sync(Generic[T]):
         asked: Iterable[str] = found if query.tickers == (ANY,) else query.tickers
         good = [ticker for ticker in asked if ticker not in self._report.failed]
         self._progress.answered(query, sum(len(found.get(ticker, ())) for ticker in good))
-        yield from self._half.records(query, good, found, state, report)
-        self._report.take_over(report)
+        try:
+            yield from self._half.records(query, good, found, state, report)
+        finally:
+            self._report.take_over(report)
         for line in report.lines:
             self._logger.warning(f"{self._half.name}: {line}")
         for ticker, error in report.failed.items():
