@@ -142,8 +142,8 @@ def _seen(ticker: str, value: Any) -> Seen:
     _check_settings(ticker, value)
     _check_prints(ticker, value)
     seen = dict(value)
-    if ticker == ANY:
-        seen.setdefault("adjustment", RAW)  # older versions wrote the others only
+    if ticker == ANY and "price" in seen:
+        seen.setdefault("adjustment", RAW)  # older versions wrote the others only; a state of events has none
     return seen
 
 

@@ -92,6 +92,12 @@ def test_it_takes_the_state_of_a_market_without_an_adjustment_for_one_of_raw_pri
     assert read({"stock_prices": {"*": {"date": "2026-11-20", "price": None}}})["*"]["adjustment"] == "raw"
 
 
+def test_it_leaves_the_state_of_a_markets_events_as_it_is() -> None:
+    """An event is the same under every adjustment: the state of a sync with nothing to do must not change."""
+    events = {"*": {"date": "2026-11-20", "since": "2019-01-02"}}
+    assert read({"stock_splits": events}) == events
+
+
 @pytest.mark.parametrize("mark", state.FULL_REFRESH_MARKS.items())
 def test_it_takes_the_marks_of_a_full_refresh_for_a_first_sync(mark: tuple[str, Any]) -> None:
     """The CDK writes them as the state of a stream that was read in full: a switch to incremental begins with them."""
