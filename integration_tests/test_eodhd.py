@@ -31,7 +31,7 @@ def test_it_passes_on_that_the_plan_cut_the_history(sandbox: Sandbox) -> None:
     output = of_free_plan(sandbox, start_date="2020-01-02")
     assert output.exit_code == 0
     assert output.records[0]["date"] == "2025-11-20"
-    assert "EODHD on AAPL: Data is limited by one year as you have free subscription" in output.log("WARN")
+    assert "Notice from EODHD for AAPL: Data is limited by one year as you have free subscription" in output.log("WARN")
 
 
 def test_it_fails_where_the_plan_has_nothing_of_the_window(sandbox: Sandbox) -> None:

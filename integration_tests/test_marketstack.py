@@ -26,4 +26,4 @@ def test_it_says_where_the_history_begins_that_the_plan_serves(sandbox: Sandbox)
     settings["provider"] = sandbox.provider("marketstack", FREE_KEY)
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     assert output.records[0]["date"] == "2025-11-20"
-    assert "no bar as old as the start, 2020-01-02. The first one is that of AAPL (2025-11-20)" in output.log("WARN")
+    assert "Marketstack data starts later than 2020-01-02: AAPL (2025-11-20)." in output.log("WARN")
