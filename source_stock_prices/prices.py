@@ -216,7 +216,7 @@ class Prices:
         if problem:
             report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, problem)))
             return
-        if bars[0].date > query.start + LONGEST_CLOSURE:
+        if bars[0].date > query.start + LONGEST_CLOSURE and ticker not in report.cut:
             report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
         yield from self._emit(bars, report)
         if self._market.is_whole:
