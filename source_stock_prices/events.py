@@ -194,7 +194,7 @@ class Events(Stream):
     def more_queries(self) -> list[Query]:
         return []
 
-    def survives(self, query: Query, error: ProviderError, report: Report) -> bool:
+    def survives(self, query: Query, error: ProviderError, state: State, report: Report) -> bool:
         return False
 
     def summary(self) -> Iterable[str]:
