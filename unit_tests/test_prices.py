@@ -14,6 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_stock_prices import sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
 from source_stock_prices.report import Report
@@ -93,7 +94,8 @@ class World:
             ask=self.ask,
             in_envelopes=False,
         )
-        sync = Sync(prices, config, day(until), logger, lambda: len(self.asked))
+        requests = RequestPolicy(config.provider, patient=False)
+        sync = Sync(prices, config, day(until), logger, requests)
         rows: list[Row] = []
 
         def messages() -> Any:
@@ -222,21 +224,21 @@ def test_it_sees_a_split_that_is_applied_late() -> None:
     assert world.sync(20) == rows(world, "AAPL", MAY)
 
 
-def test_it_reads_nothing_again_before_a_start_that_was_moved_later() -> None:
-    """The user does not want it, and pays for it."""
+def test_it_reads_a_history_again_from_its_first_day_whatever_a_later_start_is() -> None:
+    """The rows before the start are in the table, and would keep their old scale."""
     world = World()
     world.sync(18, start=MAY)
     world.move("AAPL", 0.5, until=END)
-    assert world.sync(bound=date(2026, 8, 3)) == rows(world, "AAPL", date(2026, 8, 3))
+    assert world.sync(bound=date(2026, 8, 3)) == rows(world, "AAPL", MAY)
     assert world.state["AAPL"]["since"] == str(MAY)
 
 
 def test_it_asks_once_where_the_window_is_the_whole_history() -> None:
     """All that would be read again is there."""
     world = World()
-    world.sync(18)
+    world.sync(18, start=day(9))
     world.move("AAPL", 0.5, until=END)
-    assert world.sync(bound=day(9)) == rows(world, "AAPL", day(9))
+    assert world.sync() == rows(world, "AAPL", day(9))
     assert len(world.asked) == 1
     assert world.told("rewrote the history of AAPL")
 
@@ -338,7 +340,7 @@ def test_it_reads_a_history_again_as_far_as_the_plan_reaches() -> None:
     world.first_served = date(2026, 7, 1)
     assert world.sync() == rows(world, "AAPL", world.first_served)
     assert world.failure is None
-    assert world.told("plan reaches back to 2026-07-01: rows of AAPL before that day keep what they had")
+    assert world.told("plan reaches back to 2026-07-01: rows of AAPL before that day keep their old scale")
     assert world.sync() == []
 
 
@@ -348,7 +350,7 @@ def test_it_fails_a_start_that_the_plan_does_not_reach() -> None:
     world.first_served = date(2026, 7, 1)
     assert world.sync(bound=MAY) == []
     assert world.failure
-    assert "plan does not reach back to the start date of the ticker AAPL" in str(world.failure.message)
+    assert "plan does not reach as far back as requested for the ticker AAPL" in str(world.failure.message)
 
 
 def test_it_says_that_the_vendor_no_longer_serves_a_ticker() -> None:

@@ -64,7 +64,7 @@ def test_it_names_the_tickers_and_the_day_before_which_their_rows_stay() -> None
     vendor, heard = Vendor(date(2024, 11, 20)), report()
     Reach(vendor.ask).ask_as_far_as_it_goes(question(date(2020, 1, 2), "AAPL", "MSFT"), heard)
     (line,) = heard.summary()
-    assert "plan reaches back to 2024-11-20: rows of AAPL, MSFT before that day keep what they had" in line
+    assert "plan reaches back to 2024-11-20: rows of AAPL, MSFT before that day keep their old scale" in line
 
 
 def test_it_remembers_for_every_other_ticker_how_far_the_plan_reaches() -> None:
