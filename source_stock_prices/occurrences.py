@@ -75,6 +75,12 @@ class Examined(NamedTuple):
     def day(self) -> str | None:
         return self.record.get("date")
 
+    def in_currency(self, default: str) -> Examined:
+        """The row in a currency of its own, or else in the one that its vendor means where it names none."""
+        if self.record.get("amount") is None or self.record.get("currency"):
+            return self
+        return self._replace(record={**self.record, "currency": default})
+
     @property
     def key(self) -> tuple[str | None, str | None]:
         return self.ticker, self.day
@@ -118,6 +124,8 @@ class Reader:
             found.findings.append(Finding(row.ticker, row.day, f"{row.fault}. It is left out."))
 
         currencies = _currencies(usable, listing_currency)
+        if listing_currency:
+            usable = [row.in_currency(listing_currency) for row in usable]
         inside = [row for row in _without_repeats(usable, paged) if self._is_inside(row, start, end)]
         groups = self._by_primary_key(inside)
         for key in sorted(groups):

@@ -47,6 +47,7 @@ class Reach:
             with self._searching:
                 first, found = self._search(query, report, error)
         for ticker in query.tickers:
+            report.cut.add(ticker)
             report.remark(CUT.format(first=first), ticker)
         return found
 

@@ -32,6 +32,8 @@ class Report:
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
         self.doubts: set[tuple[str | None, str | None]] = set()
+        self.cut: set[str] = set()
+        """The tickers whose answer begins where the plan does."""
         self.market_rows: tuple[int, int | None] | None = None
         self._is_answered = False
         self._unanswered = 0

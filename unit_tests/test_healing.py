@@ -316,13 +316,10 @@ def test_it_names_the_setting_that_changed(entry: dict[str, Any], clause: str | 
 
 @pytest.mark.parametrize(
     ("entry", "first"),
-    [
-        ({"date": "2026-11-20", "since": "2026-11-02"}, 2),
-        ({"date": "2026-11-20"}, 20),
-    ],
+    [({"date": "2026-11-20", "since": "2026-11-02"}, 2), ({"date": "2026-11-20"}, 20)],
 )
 def test_it_reads_a_history_again_from_its_first_day(entry: dict[str, Any], first: int) -> None:
-    """Anything later would leave two scales in a column. Older versions wrote none: only the state's date is sure."""
+    """Anything later would leave two scales in a column. Of what older versions read, only the last day is sure."""
     assert healing.first_day(entry) == day(first)
 
 

@@ -78,17 +78,17 @@ def test_it_asks_again_for_the_sessions_of_the_recheck_window(recheck_sessions: 
     assert windows(queries) == [("AAPL", first, END)]
 
 
-def test_it_asks_again_for_nothing_before_the_history_begins() -> None:
-    """What was never read cannot have changed."""
-    entries = {"AAPL": seen(date(2026, 11, 19), since=date(2026, 11, 12))}
-    assert windows(plan.price_queries(("AAPL",), entries, FACTS)) == [("AAPL", date(2026, 11, 12), END)]
-
-
-def test_it_asks_again_for_the_whole_window_where_a_start_was_moved_later() -> None:
-    """The rows before the start are still in the table: their oldest bars show whether the history was rewritten."""
-    entries = {"AAPL": seen(date(2026, 11, 19))}
-    facts = FACTS._replace(bound=date(2026, 11, 16))
-    assert windows(plan.price_queries(("AAPL",), entries, facts)) == [("AAPL", date(2026, 11, 5), END)]
+@pytest.mark.parametrize(
+    ("since", "bound", "first"),
+    [
+        (date(2026, 11, 12), None, date(2026, 11, 12)),
+        (date(2026, 1, 2), date(2026, 11, 16), date(2026, 11, 5)),
+    ],
+)
+def test_it_asks_again_for_nothing_before_the_history_begins(since: date, bound: date | None, first: date) -> None:
+    """What was never read cannot have changed. A start that was moved later takes nothing out of the table."""
+    entries = {"AAPL": seen(date(2026, 11, 19), since)}
+    assert windows(plan.price_queries(("AAPL",), entries, FACTS._replace(bound=bound))) == [("AAPL", first, END)]
 
 
 @given(st.dictionaries(st.sampled_from(["A", "B", "C"]), DAYS.map(seen)), st.integers(0, 60))

@@ -94,8 +94,7 @@ class World:
             ask=self.ask,
             in_envelopes=False,
         )
-        requests = RequestPolicy(config.provider, patient=False)
-        sync = Sync(prices, config, day(until), logger, requests)
+        sync = Sync(prices, config, day(until), logger, RequestPolicy(config.provider, patient=False))
         rows: list[Row] = []
 
         def messages() -> Any:
@@ -224,8 +223,8 @@ def test_it_sees_a_split_that_is_applied_late() -> None:
     assert world.sync(20) == rows(world, "AAPL", MAY)
 
 
-def test_it_reads_a_history_again_from_its_first_day_whatever_a_later_start_is() -> None:
-    """The rows before the start are in the table, and would keep their old scale."""
+def test_it_reads_a_history_again_since_its_first_day_though_the_start_was_moved_later() -> None:
+    """The rows before it are in the table, and would keep their old scale."""
     world = World()
     world.sync(18, start=MAY)
     world.move("AAPL", 0.5, until=END)
@@ -236,9 +235,9 @@ def test_it_reads_a_history_again_from_its_first_day_whatever_a_later_start_is()
 def test_it_asks_once_where_the_window_is_the_whole_history() -> None:
     """All that would be read again is there."""
     world = World()
-    world.sync(18, start=day(9))
+    world.sync(18)
     world.move("AAPL", 0.5, until=END)
-    assert world.sync() == rows(world, "AAPL", day(9))
+    assert world.sync(bound=day(9), recheck_sessions=60) == rows(world, "AAPL", START)
     assert len(world.asked) == 1
     assert world.told("rewrote the history of AAPL")
 
@@ -362,6 +361,19 @@ def test_it_says_that_the_vendor_no_longer_serves_a_ticker() -> None:
     assert world.sync() == []
     assert world.told("no longer serves the last bars read for AAPL (2026-11-18)")
     assert world.state == before
+
+
+def test_it_tells_once_of_a_bar_that_the_vendor_no_longer_serves() -> None:
+    """The row stays in the table; from then on the session is a hole like others, and emitted if it comes back."""
+    world = World()
+    world.sync(17)
+    lost = world.closes["AAPL"].pop(day(12))
+    assert world.sync(18) == rows(world, "AAPL", day(17), day(18))
+    assert world.told("no longer serves the last bars read for AAPL (2026-11-12)")
+    world.sync(19)
+    assert not world.told("no longer serves")
+    world.closes["AAPL"][day(12)] = lost
+    assert world.sync(20) == [("AAPL", day(12), lost), *rows(world, "AAPL", day(19))]
 
 
 def test_it_forgives_a_ticker_that_was_delisted_and_not_one_that_never_was() -> None:
