@@ -247,6 +247,13 @@ def test_it_asks_for_new_tickers_by_date_where_their_history_is_short() -> None:
     assert days(queries) == november(17, 18, 19, 20)
 
 
+def test_it_rechecks_sessions_before_a_start_that_was_moved_later() -> None:
+    """Their rows are in the table, and can be corrected like others."""
+    entries = {f"T{n}": seen(date(2026, 11, 19)) for n in range(99)}
+    queries = plan.price_queries(tuple(entries), entries, BY_DATE._replace(bound=date(2026, 11, 17)))
+    assert days(queries) == november(10, 16, 18, 19, 20)
+
+
 # The whole market
 
 
