@@ -190,6 +190,8 @@ class Reader:
 def _cast(value: Any, types: str | list[str]) -> Any:
     """A number that a vendor writes as text, and the other way round; what cannot be cast is left for the schema."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and "number" in types:
+        return float(value)  # so that readers who infer types see one
     try:
         if isinstance(value, str) and "number" in types:
             return float(value)
