@@ -317,5 +317,7 @@ def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
     key, *rest = path
     if key != "*":
         return _rows(body.get(key, []), rest)
-    parts = body.values() if isinstance(body, dict) else body
-    return [row for part in parts or () for row in _rows(part, rest)]
+    parts = list((body.values() if isinstance(body, dict) else body) or ())
+    if not rest:
+        return parts
+    return [row for part in parts for row in _rows(part, rest)]
