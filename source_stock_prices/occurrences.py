@@ -31,6 +31,9 @@ DATES_OF_A_PAYMENT = ("pay_date", "record_date", "declaration_date")
 
 Row = dict[str, Any]
 
+Place = tuple[str | None, str | None]
+"""A ticker and a day as text, where an event is or may be; None for what is not known."""
+
 
 class Finding(NamedTuple):
     """Something about a ticker's event that a person should see; as text, a sentence that begins with both names."""
@@ -48,13 +51,12 @@ class Finding(NamedTuple):
 class Occurrences(NamedTuple):
     """What an answer tells: `records` by ticker, ascending, one for each primary key, and the findings.
 
-    `doubts` are the places, `(ticker, day)`, where a row was left out. None stands for "not known": nothing may be
-    concluded from the absence of a record there.
+    `doubts` are the places where a row was left out: nothing may be concluded from the absence of a record there.
     """
 
     records: dict[str, list[Row]]
     findings: list[Finding]
-    doubts: set[tuple[str | None, str | None]]
+    doubts: set[Place]
 
 
 class Examined(NamedTuple):
@@ -84,7 +86,7 @@ class Examined(NamedTuple):
         return self._replace(record=record)
 
     @property
-    def key(self) -> tuple[str | None, str | None]:
+    def place(self) -> Place:
         return self.ticker, self.day
 
 
@@ -293,7 +295,7 @@ def _nothing_but(left_out: Iterable[Examined]) -> Occurrences:
     found = Occurrences(records={}, findings=[], doubts=set())
     for row in left_out:
         what = f"{row.fault}. It is left out."
-        found.doubts.add(row.key)
+        found.doubts.add(row.place)
         found.findings.append(Finding(row.ticker, row.day, what))
     return found
 
@@ -402,7 +404,7 @@ def _different(payments: Iterable[Examined]) -> list[Examined]:
 
 def _in_one_currency(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[list[Examined], list[str]]:
     """The rows in the currency that is preferred, and a sentence for each other one: they are never added."""
-    listed = {row.record["currency"] for row in rows} - {None}
+    listed = {row.record["currency"] for row in rows} - {None, ""}
     if len(listed) < 2:
         return list(rows), []
     preferred = next(currency for currency in currencies if currency in listed)
