@@ -30,8 +30,8 @@ from integration_tests.sandbox.book import WHOLE_MARKET
 from integration_tests.sandbox.faults import can_fail
 from integration_tests.scenario import VENDORS, config
 from source_stock_prices import sessions
-from source_stock_prices.market import Trade
 from source_stock_prices.providers import PROVIDERS
+from source_stock_prices.providers.sample_market import Trade
 
 BEGIN = pendulum.datetime(2026, 9, 15, 21, tz=sessions.ZONE)
 RECHECKED = 10

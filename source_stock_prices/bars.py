@@ -118,9 +118,10 @@ def chosen(first: Bar, second: Bar, drop: Drop) -> Bar:
     return winner
 
 
-def _weight(bar: Bar) -> tuple[bool, int]:
-    has_traded = bool(bar.volume)
-    return has_traded, sum(value is not None for value in bar)
+def _weight(bar: Bar) -> tuple[int, int]:
+    """A volume speaks for a bar, none says nothing, and one of zero is that of a stand-in."""
+    traded = 1 if bar.volume is None else 2 if bar.volume else 0
+    return traded, sum(value is not None for value in bar)
 
 
 JUMP = 10

@@ -27,7 +27,7 @@ from jinja2 import TemplateError
 from requests import Response
 
 from source_stock_prices import plan, state
-from source_stock_prices.errors import ProviderError
+from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.answer import Answer, on_host, trim
 from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
@@ -194,7 +194,7 @@ class Events(Stream):
     def more_queries(self) -> list[Query]:
         return []
 
-    def survives(self, query: Query, error: ProviderError, report: Report) -> bool:
+    def survives(self, query: Query, error: ProviderError, state: State, report: Report) -> bool:
         return False
 
     def summary(self) -> Iterable[str]:
@@ -221,7 +221,9 @@ class Events(Stream):
         except MISREAD as error:
             said = f"{type(error).__name__}: {trim(str(error))}"
             raise ProviderError(Problem(Kind.UNREADABLE, said)) from error
-        report.lines += [f"{self.provider.title}: {finding}" for finding in occurrences.findings]
+        for finding in occurrences.findings:
+            where = "" if finding.ticker else f" for {names(query.tickers)}"
+            report.lines.append(f"{self.provider.title}{where}: {finding}")
         report.doubts |= occurrences.doubts
         return occurrences.records
 
@@ -315,5 +317,7 @@ def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
     key, *rest = path
     if key != "*":
         return _rows(body.get(key, []), rest)
-    parts = body.values() if isinstance(body, dict) else body
-    return [row for part in parts or () for row in _rows(part, rest)]
+    parts = list((body.values() if isinstance(body, dict) else body) or ())
+    if not rest:
+        return parts
+    return [row for part in parts for row in _rows(part, rest)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from source_stock_prices import healing, sessions
@@ -57,7 +57,7 @@ class Market:
                 self.state_date = date.fromisoformat(entry["date"])
                 prints = known_of_market(entry)
         waiting = [ticker for ticker, each in entries.items() if each.get("again") is True]
-        return Recheck(prints, self.state_date, self._last_final, waiting=waiting)
+        return Recheck(prints, self.state_date, self._last_final, waiting=waiting, remember_from=self._remember_from)
 
     def _of_tickers(self, entries: Mapping[str, Entry]) -> Recheck:
         known = {}
@@ -71,7 +71,8 @@ class Market:
                 known[ticker] = entry
                 dates[ticker] = day
         self.state_date = max(dates.values(), default=date.min)
-        return Recheck(known_by_session(known), self.state_date, self._last_final, dates=dates)
+        prints = known_by_session(known)
+        return Recheck(prints, self.state_date, self._last_final, dates=dates, remember_from=self._remember_from)
 
     def _is_comparable(self, entry: Entry) -> bool:
         if "date" not in entry:
@@ -85,7 +86,7 @@ class Market:
             return Taken()  # the vendor has not published it yet
         reason = self._doubt(day, *report.market_rows)
         if reason is None:
-            if self._is_history(day):
+            if self.is_history(day):
                 return Taken([bar for bar in bars if bar.ticker not in self._recheck.waiting])
             session = self._recheck.judge(day, bars)
             return Taken(session.fresh, session.rewritten, session.missing)
@@ -99,9 +100,9 @@ class Market:
 
     def is_read(self, day: date) -> bool:
         """Whether a session is not after the state's date: without it, the state says no less than before."""
-        return day <= self.state_date or self._is_history(day)
+        return day <= self.state_date or self.is_history(day)
 
-    def _is_history(self, day: date) -> bool:
+    def is_history(self, day: date) -> bool:
         """Whether a session of the whole market was read with another setting, or is older than all that was read."""
         if self._unread and day <= self._unread:
             return True
@@ -112,7 +113,7 @@ class Market:
         if day > self._last_final:
             return None
         reason = believable(count, said, self._rows_before)
-        if reason is None and not self._is_history(day):
+        if reason is None and not self.is_history(day):
             self._rows_before = count
         return reason
 
@@ -132,7 +133,7 @@ class Market:
         """Writes into the state of the whole market how far it was read, once the session's bars were emitted."""
         day = query.start
         entry = state.get(ANY)
-        if entry is not None and self._is_history(day):
+        if entry is not None and self.is_history(day):
             state[ANY] = self._with_history(entry, day)
             return
         if not bars or day > self._last_final:
@@ -140,7 +141,7 @@ class Market:
         self._write(entry, day, state)
 
     def _write(self, entry: Entry | None, day: date, state: State) -> None:
-        known = self._recheck.known if self._needs_prints(day) else {}
+        known = self._recheck.known if day >= self._remember_from else {}
         now = remember_market(
             entry,
             known=known,
@@ -160,9 +161,18 @@ class Market:
         if ANY in state and "since" in state[ANY]:
             state[ANY]["since"] = min(state[ANY]["since"], start.isoformat())
 
-    def _needs_prints(self, day: date) -> bool:
-        """Whether a later sync will compare a session: only the last ones are kept."""
-        return len(sessions.between(day, self._end)) <= 2 * self._config.recheck_sessions + 2
+    @property
+    def _remember_from(self) -> date:
+        """The first session that a later sync will compare: only the last ones are kept."""
+        return self._end - timedelta(days=2 * self._config.recheck_sessions + 14)
+
+    def give_up(self, query: Query, state: State) -> None:
+        """The plan does not reach an older session, nor those before it, which would be read next."""
+        entry = state[ANY]
+        if self._unread and query.start <= self._unread:
+            entry.pop("again", None)
+        else:
+            entry["since"] = min(entry["since"], query.start.isoformat())
 
     def _still_unread(self, entry: Entry | None) -> str | None:
         """The last day that was read with another setting, as text; None where there is none."""

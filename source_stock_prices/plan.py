@@ -208,7 +208,7 @@ def _older_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
 
 
 def _recheck_from(entry: Entry, state_date: date, facts: Facts) -> date:
-    """The first day of the recheck window: not before what was ever read, nor before a start that the user set."""
+    """The first day of the recheck window: not before what was ever read, for nothing else is in the table."""
     span = timedelta(days=2 * facts.recheck_sessions + 10)
     first = healing.window_start(sessions.between(state_date - span, state_date), facts.recheck_sessions)
     return max(first, healing.first_day(entry))

@@ -27,7 +27,9 @@ from source_stock_prices.sync import Found, State, by_ticker
 Ask = Callable[[Query, Report], Found[Bar]]
 
 GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
+CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
 LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
+UNREACHED = "The {{title}} plan does not reach back to {first}: {{names}} stay as they are."
 BEYOND_PLAN = "The {title} plan no longer reaches sessions of the whole market, which keep their old scale: {names}."
 
 iso = lru_cache(maxsize=20_000)(date.isoformat)
@@ -142,17 +144,31 @@ class Prices:
             if is_over and report.market_rows and believable(*report.market_rows, None):
                 found = self._reach.ask(query, report)  # a moment later it may be whole
             return found
-        is_known = any("date" in self._entries.get(ticker, {}) for ticker in (*query.tickers, ANY))
+        is_known = self._market.is_whole or all("date" in self._entries.get(ticker, {}) for ticker in query.tickers)
         ask = self._reach.ask_as_far_as_it_goes if is_known else self._reach.ask
-        return by_ticker(ask, query, report, self._provider)
+        found = by_ticker(ask, query, report, self._provider)
+        self._forgive_unreached(query, found, report)
+        return found
 
-    def survives(self, query: Query, error: ProviderError, report: Report) -> bool:
+    def _forgive_unreached(self, query: Query, found: Found[Bar], report: Report) -> None:
+        """What an earlier start adds before the plan's window is no failure of a ticker that is read."""
+        for ticker, error in list(report.failed.items()):
+            entry = self._entries.get(ticker, {})
+            is_earlier = "date" in entry and query.end < healing.first_day(entry)
+            if is_earlier and error.problem.kind is Kind.BEYOND_PLAN:
+                del report.failed[ticker]
+                found[ticker] = []
+                report.remark(UNREACHED.format(first=query.start), ticker)
+
+    def survives(self, query: Query, error: ProviderError, state: State, report: Report) -> bool:
         """An old session of the whole market that the plan no longer reaches stops nothing."""
         if error.problem.kind is not Kind.BEYOND_PLAN or not self._is_by_date(query):
             return False
         if not self._market.is_read(query.start):
             return False
         report.remark(BEYOND_PLAN, str(query.start))
+        if self._market.is_whole and self._market.is_history(query.start):
+            self._market.give_up(query, state)
         return True
 
     def records(
@@ -188,14 +204,16 @@ class Prices:
         known = healing.known_of(entry)
         verdict = healing.judge(known, state_date, bars, (query.start, query.end), entry.get("price"))
         if verdict.rewritten and query.start > healing.first_day(entry):
-            self._tell_gone(ticker, verdict.missing, state, report)
+            if ticker not in report.cut:
+                self._tell_gone(ticker, verdict.missing, state, report)
             self._rewritten(ticker, verdict.moved_on, report)
             return
         if verdict.rewritten:
             self._tell_rewritten(ticker, verdict.moved_on, query.start, report)
+            self._tell_cut(query, ticker, bars, report)
         if not bars and known:
             report.remark(GONE, f"{ticker} ({state_date})")
-        elif verdict.missing:
+        elif verdict.missing and ticker not in report.cut:
             self._tell_gone(ticker, verdict.missing, state, report)
         self._gaps.read_on(query, ticker, bars, known, state_date)
         yield from self._emit(bars if verdict.rewritten else verdict.fresh, report)
@@ -216,14 +234,20 @@ class Prices:
         if problem:
             report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, problem)))
             return
-        if bars[0].date > query.start + LONGEST_CLOSURE:
-            report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
+        self._tell_cut(query, ticker, bars, report)
         yield from self._emit(bars, report)
         if self._market.is_whole:
             self._market.replace(ticker, bars, state)
             return
         since = min(query.start, healing.first_day(entry))
         self._remember(ticker, bars, state, since=since)
+
+    def _tell_cut(self, query: Query, ticker: str, bars: Sequence[Bar], report: Report) -> None:
+        """Tells of rows that a rewritten history does not reach any more."""
+        if ticker in report.cut:
+            report.remark(CUT.format(first=report.cut[ticker]), ticker)
+        elif bars[0].date > query.start + LONGEST_CLOSURE:
+            report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
 
     def _incomplete(self, ticker: str, bars: Sequence[Bar]) -> str | None:
         """What a history lacks that was read before; None if it is whole. A new setting may know less."""

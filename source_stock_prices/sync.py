@@ -56,7 +56,7 @@ class Half(Protocol[T]):
     def more_queries(self) -> list[Query]:
         """What has to be asked in addition, after all answers were used."""
 
-    def survives(self, query: Query, error: ProviderError, report: Report) -> bool:
+    def survives(self, query: Query, error: ProviderError, state: State, report: Report) -> bool:
         """Whether the sync goes on without the answer to a query that failed as a whole; `report` says so then."""
 
     def expected(self, query: Query) -> int | None:
@@ -137,7 +137,7 @@ class Sync(Generic[T]):
                 found, report = answer()
                 yield from self._use(query, found, report, state)
             except ProviderError as error:
-                if not self._half.survives(query, error, self._report):
+                if not self._half.survives(query, error, state, self._report):
                     self._report.stop(query.tickers, error)
             if self._report.stopped or time.monotonic() > until:
                 return

@@ -82,11 +82,11 @@ def test_it_asks_again_for_the_sessions_of_the_recheck_window(recheck_sessions: 
     ("since", "bound", "first"),
     [
         (date(2026, 11, 12), None, date(2026, 11, 12)),
-        (date(2026, 1, 2), date(2026, 11, 16), date(2026, 11, 16)),
+        (date(2026, 1, 2), date(2026, 11, 16), date(2026, 11, 5)),
     ],
 )
 def test_it_asks_again_for_nothing_before_the_history_begins(since: date, bound: date | None, first: date) -> None:
-    """What was never read cannot have changed, and a later start date bounds every re-read."""
+    """What was never read cannot have changed. A start that was moved later takes nothing out of the table."""
     entries = {"AAPL": seen(date(2026, 11, 19), since)}
     assert windows(plan.price_queries(("AAPL",), entries, FACTS._replace(bound=bound))) == [("AAPL", first, END)]
 
@@ -122,8 +122,8 @@ def test_it_asks_for_the_whole_history_where_a_setting_changed(change: dict[str,
     """Half a series of one scale and half of another looks like a crash. No second query brings a key twice."""
     entries = {"AAPL": seen(date(2026, 11, 19), date(2020, 1, 2), **change)}
     assert windows(plan.price_queries(("AAPL",), entries, FACTS)) == [("AAPL", date(2020, 1, 2), END)]
-    bounded = FACTS._replace(bound=date(2024, 1, 2))
-    assert windows(plan.price_queries(("AAPL",), entries, bounded)) == [("AAPL", date(2024, 1, 2), END)]
+    later = FACTS._replace(bound=date(2024, 1, 2))
+    assert windows(plan.price_queries(("AAPL",), entries, later)) == [("AAPL", date(2020, 1, 2), END)]
     earlier = FACTS._replace(bound=date(2019, 1, 2))
     assert windows(plan.price_queries(("AAPL",), entries, earlier)) == [("AAPL", date(2019, 1, 2), END)]
 
@@ -247,12 +247,11 @@ def test_it_asks_for_new_tickers_by_date_where_their_history_is_short() -> None:
     assert days(queries) == november(17, 18, 19, 20)
 
 
-def test_it_rechecks_no_session_before_the_start_date() -> None:
-    """A later start date bounds every re-read."""
+def test_it_rechecks_sessions_before_a_start_that_was_moved_later() -> None:
+    """Their rows are in the table, and can be corrected like others."""
     entries = {f"T{n}": seen(date(2026, 11, 19)) for n in range(99)}
-    assert days(plan.price_queries(tuple(entries), entries, BY_DATE._replace(bound=date(2026, 11, 17)))) == november(
-        18, 19, 20
-    )
+    queries = plan.price_queries(tuple(entries), entries, BY_DATE._replace(bound=date(2026, 11, 17)))
+    assert days(queries) == november(10, 16, 18, 19, 20)
 
 
 # The whole market
@@ -293,8 +292,8 @@ def test_it_reads_a_market_again_from_the_newest_session_back_where_a_setting_ch
     """The new sessions come first, then the older ones, so that the state can say how far back they were read."""
     entries = market(market=seen(date(2026, 11, 18), date(2026, 11, 12), adjustment="all"))
     assert days(plan.market_queries(entries, FACTS)) == november(19, 20, 18, 17, 16, 13, 12)
-    bounded = FACTS._replace(bound=date(2026, 11, 16))
-    assert days(plan.market_queries(entries, bounded)) == november(19, 20, 18, 17, 16)
+    later = FACTS._replace(bound=date(2026, 11, 16))
+    assert days(plan.market_queries(entries, later)) == november(19, 20, 18, 17, 16, 13, 12)
 
 
 def test_it_resumes_where_reading_a_market_again_was_interrupted() -> None:
@@ -359,7 +358,7 @@ def test_it_asks_for_no_event_twice_a_day() -> None:
     ("change", "bound", "first"),
     [
         ({"provider": "tiingo"}, None, date(2020, 1, 2)),
-        ({"provider": "tiingo"}, date(2024, 1, 2), date(2024, 1, 2)),
+        ({"provider": "tiingo"}, date(2024, 1, 2), date(2020, 1, 2)),
         ({}, date(2019, 1, 2), date(2019, 1, 2)),
     ],
 )

@@ -14,6 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_stock_prices import sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
 from source_stock_prices.report import Report
@@ -93,7 +94,7 @@ class World:
             ask=self.ask,
             in_envelopes=False,
         )
-        sync = Sync(prices, config, day(until), logger, lambda: len(self.asked))
+        sync = Sync(prices, config, day(until), logger, RequestPolicy(config.provider, patient=False))
         rows: list[Row] = []
 
         def messages() -> Any:
@@ -222,12 +223,12 @@ def test_it_sees_a_split_that_is_applied_late() -> None:
     assert world.sync(20) == rows(world, "AAPL", MAY)
 
 
-def test_it_reads_nothing_again_before_a_start_that_was_moved_later() -> None:
-    """The user does not want it, and pays for it."""
+def test_it_reads_a_history_again_since_its_first_day_though_the_start_was_moved_later() -> None:
+    """The rows before it are in the table, and would keep their old scale."""
     world = World()
     world.sync(18, start=MAY)
     world.move("AAPL", 0.5, until=END)
-    assert world.sync(bound=date(2026, 8, 3)) == rows(world, "AAPL", date(2026, 8, 3))
+    assert world.sync(bound=date(2026, 8, 3)) == rows(world, "AAPL", MAY)
     assert world.state["AAPL"]["since"] == str(MAY)
 
 
@@ -236,7 +237,7 @@ def test_it_asks_once_where_the_window_is_the_whole_history() -> None:
     world = World()
     world.sync(18)
     world.move("AAPL", 0.5, until=END)
-    assert world.sync(bound=day(9)) == rows(world, "AAPL", day(9))
+    assert world.sync(bound=day(9), recheck_sessions=60) == rows(world, "AAPL", START)
     assert len(world.asked) == 1
     assert world.told("rewrote the history of AAPL")
 
@@ -338,7 +339,7 @@ def test_it_reads_a_history_again_as_far_as_the_plan_reaches() -> None:
     world.first_served = date(2026, 7, 1)
     assert world.sync() == rows(world, "AAPL", world.first_served)
     assert world.failure is None
-    assert world.told("plan reaches back to 2026-07-01: rows of AAPL before that day keep what they had")
+    assert world.told("plan reaches back to 2026-07-01: rows of AAPL before that day keep their old scale")
     assert world.sync() == []
 
 
@@ -348,7 +349,7 @@ def test_it_fails_a_start_that_the_plan_does_not_reach() -> None:
     world.first_served = date(2026, 7, 1)
     assert world.sync(bound=MAY) == []
     assert world.failure
-    assert "plan does not reach back to the start date of the ticker AAPL" in str(world.failure.message)
+    assert "plan does not reach as far back as requested for the ticker AAPL" in str(world.failure.message)
 
 
 def test_it_says_that_the_vendor_no_longer_serves_a_ticker() -> None:
@@ -360,6 +361,19 @@ def test_it_says_that_the_vendor_no_longer_serves_a_ticker() -> None:
     assert world.sync() == []
     assert world.told("no longer serves the last bars read for AAPL (2026-11-18)")
     assert world.state == before
+
+
+def test_it_tells_once_of_a_bar_that_the_vendor_no_longer_serves() -> None:
+    """The row stays in the table; from then on the session is a hole like others, and emitted if it comes back."""
+    world = World()
+    world.sync(17)
+    lost = world.closes["AAPL"].pop(day(12))
+    assert world.sync(18) == rows(world, "AAPL", day(17), day(18))
+    assert world.told("no longer serves the last bars read for AAPL (2026-11-12)")
+    world.sync(19)
+    assert not world.told("no longer serves")
+    world.closes["AAPL"][day(12)] = lost
+    assert world.sync(20) == [("AAPL", day(12), lost), *rows(world, "AAPL", day(19))]
 
 
 def test_it_forgives_a_ticker_that_was_delisted_and_not_one_that_never_was() -> None:

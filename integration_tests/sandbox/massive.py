@@ -288,7 +288,8 @@ def _envelope(count: int, asked: Mapping[str, str], results: Mapping[str, Any]) 
 
 
 def _row(trade: Trade, moment: time) -> dict[str, Any]:
-    volume = trade.volume + (0.679189 if trade.date >= FRACTIONS_SINCE else 0)
+    is_fractional = trade.volume and trade.date >= FRACTIONS_SINCE
+    volume = trade.volume + (0.679189 if is_fractional else 0)
     return {
         "v": _shortest(volume),
         "vw": trade.vwap,
