@@ -73,21 +73,7 @@ def clean(
 
 def is_usual(bar: Bar) -> bool:
     """Whether a bar has all five numbers of a session, and every number that it has can be."""
-    (
-        _,
-        _,
-        _,
-        opened,
-        high,
-        low,
-        volume,
-        vwap,
-        count,
-        adjusted,
-        dividend,
-        split,
-        _,
-    ) = bar
+    _, _, _, opened, high, low, volume, vwap, count, adjusted, dividend, split, _ = bar
     try:
         return (
             0 < opened < TOO_MUCH  # type: ignore[operator]
@@ -143,7 +129,11 @@ def was_closed(bar: Bar, trades_in_new_york: Callable[[str], bool]) -> bool:
     return bar.volume == 0 or bar.open is None
 
 
-def chosen(first: Bar, second: Bar, drop: Drop) -> Bar:
+def chosen(
+    first: Bar,
+    second: Bar,
+    drop: Drop,
+) -> Bar:
     """Which of two bars of one session counts: the one that traded, else that with more fields, else the later one."""
     winner = second
     loser = first

@@ -114,7 +114,12 @@ class Gaps:
         unread = query._replace(start=max(query.start, following))
         self.read(unread, ticker, new, is_new=False)
 
-    def _fill(self, ticker: str, known: Collection[date], bars: Sequence[Bar]) -> None:
+    def _fill(
+        self,
+        ticker: str,
+        known: Collection[date],
+        bars: Sequence[Bar],
+    ) -> None:
         """Remembers which sessions between known ones have no bar, and takes out those that have one now."""
         if not known or not self._provider.trades_in_new_york(ticker):
             return
@@ -123,7 +128,12 @@ class Gaps:
             self._holes[ticker] = set(due).difference(known)
         self._holes[ticker].difference_update(bar.date for bar in bars)
 
-    def _look_for_long_gaps(self, ticker: str, days: Sequence[date], end: date) -> None:
+    def _look_for_long_gaps(
+        self,
+        ticker: str,
+        days: Sequence[date],
+        end: date,
+    ) -> None:
         """Without a calendar of its exchange, a ticker is missing bars where no exchange is closed for as long."""
         for before, after in pairwise([*days, end]):
             if after - before > LONGEST_CLOSURE:

@@ -74,7 +74,11 @@ def judge(
     return Verdict(list(now.values()))
 
 
-def _judge_by_prints(before: Prints, state_date: date, now: Bars) -> Verdict:
+def _judge_by_prints(
+    before: Prints,
+    state_date: date,
+    now: Bars,
+) -> Verdict:
     served = {}
     missing = []
     for day in before:
@@ -129,7 +133,11 @@ def _moved_on(before: Prints, served: Prints) -> date | None:
     return oldest
 
 
-def _judge_by_price(price: float, state_date: date, now: Bars) -> Verdict:
+def _judge_by_price(
+    price: float,
+    state_date: date,
+    now: Bars,
+) -> Verdict:
     verdict = Verdict(list(now.values()))
     if not now:
         return verdict
@@ -224,7 +232,11 @@ def _without_news(entry: Entry | None, since: date | None) -> Entry | None:
     return kept
 
 
-def _newest(known: Prints, window: int, state_date: date) -> Prints:
+def _newest(
+    known: Prints,
+    window: int,
+    state_date: date,
+) -> Prints:
     """The prints of the last bars of a window: `window` sessions never span as many calendar days as this allows."""
     oldest = state_date - timedelta(days=2 * window + 7)
     newest = {}
@@ -234,7 +246,11 @@ def _newest(known: Prints, window: int, state_date: date) -> Prints:
     return newest
 
 
-def changed_setting(entry: Entry, adjustment: str, provider: str) -> str | None:
+def changed_setting(
+    entry: Entry,
+    adjustment: str,
+    provider: str,
+) -> str | None:
     """Which setting an entry's bars were read with that is another one now, as a clause for a sentence, else None.
 
     Older versions wrote no provider, and no adjustment for raw prices. The tutorials wrote no price either.

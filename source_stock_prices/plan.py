@@ -26,6 +26,9 @@ DAY = timedelta(days=1)
 
 Entries = Mapping[str, Entry]
 
+Span = tuple[date, date]
+"""Days, both ends inclusive."""
+
 
 class Window(NamedTuple):
     """The days to ask for of a ticker, both ends inclusive."""
@@ -52,7 +55,11 @@ class Facts(NamedTuple):
     whole_market_by_date: bool = False
 
 
-def price_queries(tickers: Sequence[str], entries: Entries, facts: Facts) -> list[Query]:
+def price_queries(
+    tickers: Sequence[str],
+    entries: Entries,
+    facts: Facts,
+) -> list[Query]:
     """The queries for the bars that can be new or changed, in the order of their use: the fewest requests."""
     daily: list[Window] = []
     others: list[Window] = []
@@ -87,8 +94,10 @@ def price_queries(tickers: Sequence[str], entries: Entries, facts: Facts) -> lis
 
 def _failed_last(queries: Iterable[Query], entries: Entries) -> list[Query]:
     """The queries in their order, but those for none but tickers that failed in the last sync at the end."""
-
-    failed = {ticker for ticker, entry in entries.items() if entry.get("failed")}
+    failed = set()
+    for ticker, entry in entries.items():
+        if entry.get("failed"):
+            failed.add(ticker)
 
     def has_failed(query: Query) -> bool:
         return failed.issuperset(query.tickers)
@@ -106,7 +115,8 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     end = facts.blank.end
     state_date = _state_date(entry)
     if state_date is None:
-        return [_of_market(day, facts) for day in sessions.between(facts.start, end)]
+        every = sessions.between(facts.start, end)
+        return [_of_market(day, facts) for day in every]
     if state_date > facts.blank.today:
         return []
     days = _days_of_market(entry, state_date, facts)
@@ -120,7 +130,11 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     return queries + batches(waiting, facts)
 
 
-def _days_of_market(entry: Entry, state_date: date, facts: Facts) -> Sequence[date]:
+def _days_of_market(
+    entry: Entry,
+    state_date: date,
+    facts: Facts,
+) -> Sequence[date]:
     """The sessions of the whole market to ask for, where some were read before."""
     days: list[date] = []
     unread = _unread_setting(entry, facts)
@@ -180,7 +194,7 @@ def ticker_queries(tickers: Sequence[str], facts: Facts) -> list[Query]:
 
 def batches(windows: Iterable[Window], facts: Facts) -> list[Query]:
     """The queries for some windows. Tickers with the same window are asked for together, as many as a request takes."""
-    alike: defaultdict[tuple[date, date], list[str]] = defaultdict(list)
+    alike: defaultdict[Span, list[str]] = defaultdict(list)
     for ticker, first, last in windows:
         alike[first, last].append(ticker)
 
@@ -197,7 +211,11 @@ def batches(windows: Iterable[Window], facts: Facts) -> list[Query]:
     return queries
 
 
-def _batch_size(first: date, last: date, facts: Facts) -> int:
+def _batch_size(
+    first: date,
+    last: date,
+    facts: Facts,
+) -> int:
     """How many tickers one query asks for, each for the same days."""
     if facts.bars_per_request is None:
         return facts.tickers_per_request
@@ -233,14 +251,18 @@ def _earliest(entry: Entry, facts: Facts) -> date:
     return min(facts.bound, since)
 
 
-def _gap(entry: Entry, facts: Facts) -> tuple[date, date] | None:
+def _gap(entry: Entry, facts: Facts) -> Span | None:
     """What an earlier start adds before the first day ever read."""
     if facts.bound is None:
         return None
     return healing.gap_before(entry, facts.bound)
 
 
-def _new_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
+def _new_bars(
+    ticker: str,
+    entry: Entry,
+    facts: Facts,
+) -> Iterator[Window]:
     """The window of the bars that can be new, with those to recheck; the whole history where a setting changed."""
     end = facts.blank.end
     state_date = _state_date(entry)
@@ -256,7 +278,11 @@ def _new_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
         yield Window(ticker, first, end)
 
 
-def _older_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
+def _older_bars(
+    ticker: str,
+    entry: Entry,
+    facts: Facts,
+) -> Iterator[Window]:
     """The history to read again where a setting changed, and what an earlier start adds before it."""
     state_date = _state_date(entry)
     if state_date is None or state_date > facts.blank.today:
@@ -271,7 +297,11 @@ def _older_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
         yield Window(ticker, *gap)
 
 
-def _recheck_from(entry: Entry, state_date: date, facts: Facts) -> date:
+def _recheck_from(
+    entry: Entry,
+    state_date: date,
+    facts: Facts,
+) -> date:
     """The first day of the recheck window: not before what was ever read, for nothing else is in the table."""
     span = timedelta(days=2 * facts.recheck_sessions + 10)
     recent = sessions.between(state_date - span, state_date)
@@ -299,7 +329,11 @@ def _days_from(state_date: date, facts: Facts) -> list[date]:
     return old + new
 
 
-def _by_date_from(windows: Sequence[Window], dates: Mapping[str, date], facts: Facts) -> date | None:
+def _by_date_from(
+    windows: Sequence[Window],
+    dates: Mapping[str, date],
+    facts: Facts,
+) -> date | None:
     """From which day on to ask for a session of the whole market, in place of each ticker that was read up to that day
     or later: None where that is no fewer requests.
     """
@@ -339,7 +373,11 @@ def _by_date(
             yield _of_day(asked, day, facts)
 
 
-def _of_day(tickers: tuple[str, ...], day: date, facts: Facts) -> Query:
+def _of_day(
+    tickers: tuple[str, ...],
+    day: date,
+    facts: Facts,
+) -> Query:
     return facts.blank._replace(
         tickers=tickers,
         start=day,
@@ -351,7 +389,11 @@ def _of_market(day: date, facts: Facts) -> Query:
     return _of_day((ANY,), day, facts)
 
 
-def _first_day_of_events(entry: Entry, lookback: timedelta, facts: Facts) -> date | None:
+def _first_day_of_events(
+    entry: Entry,
+    lookback: timedelta,
+    facts: Facts,
+) -> date | None:
     """From which day on to ask for a ticker's events: its whole history where a setting changed; None for nothing."""
     until = _state_date(entry)
     if until is None:

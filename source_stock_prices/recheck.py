@@ -173,7 +173,11 @@ def remember_market(
     }
 
 
-def recheck_days(sessions: Sequence[date], state_date: date, recheck_sessions: int) -> list[date]:
+def recheck_days(
+    sessions: Sequence[date],
+    state_date: date,
+    recheck_sessions: int,
+) -> list[date]:
     """The old sessions to ask for again, ascending, where one request has one session of the whole market.
 
     `sessions` are those up to the newest one due, ascending. A session is asked for again whenever its age, in
@@ -202,7 +206,11 @@ def _ages(recheck_sessions: int) -> list[int]:
     return ages
 
 
-def believable(count: int, said: int | None, before: int | None) -> str | None:
+def believable(
+    count: int,
+    said: int | None,
+    before: int | None,
+) -> str | None:
     """Why a past session of the whole market is not believed, as a clause; None if it is.
 
     `count` are its tickers, `said` how many rows the vendor says it has, `before` the tickers of the session before.

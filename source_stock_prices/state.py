@@ -100,7 +100,11 @@ def _stream_message(stream: str, value: Any) -> dict[str, Any]:
     }
 
 
-def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> dict[str, Seen]:
+def read(
+    state: Mapping[str, Any],
+    tickers: tuple[str, ...],
+    logger: Logger,
+) -> dict[str, Seen]:
     """What a stream's state holds of each ticker. Raises StateError.
 
     The tutorials' flat `{"date": "2020-02-01"}` belongs to the one ticker it was written for. With several tickers it
@@ -119,7 +123,11 @@ def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> 
     return seen
 
 
-def _read_flat(day: str, tickers: tuple[str, ...], logger: Logger) -> dict[str, Seen]:
+def _read_flat(
+    day: str,
+    tickers: tuple[str, ...],
+    logger: Logger,
+) -> dict[str, Seen]:
     _check_day("the date", day)
     if len(tickers) > 1:
         logger.warning(
