@@ -191,6 +191,9 @@ class Events(Stream):
     def expected(self, query: Query) -> int | None:
         return None
 
+    def checkpoint(self, state: State) -> None:
+        pass
+
     def more_queries(self) -> list[Query]:
         return []
 

@@ -36,7 +36,7 @@ class Reach:
             raise
 
     def ask_as_far_as_it_goes(self, query: Query, report: Report) -> Found:
-        """The bars of a query from the first day on that the plan serves, which `report.cut` has by ticker where that is a later one."""
+        """The bars of a query since the first day that the plan serves: `report.cut` has it where it is a later one."""
         try:
             return self.ask(query, report)
         except ProviderError as error:
