@@ -28,6 +28,10 @@ Key = tuple[str, date | None]
 """A bar's ticker and day, as far as its row says them."""
 
 
+MarketRows = tuple[int, int | None]
+"""How many tickers a session of the whole market has, and how many rows the vendor says it has."""
+
+
 class Dropped(NamedTuple):
     """Why bars were left out or, with a field, why only this field of them was."""
 
@@ -50,14 +54,19 @@ class Report:
         self.doubts: set[Place] = set()
         self.cut: dict[str, date] = {}
         """The tickers whose answer begins where the plan does, with that day."""
-        self.market_rows: tuple[int, int | None] | None = None
+        self.market_rows: MarketRows | None = None
         self._is_answered = False
         self._unanswered = 0
         self._dropped: defaultdict[Dropped, dict[Key, None]] = defaultdict(dict)
         self._notices: defaultdict[str, list[str]] = defaultdict(list)
         self._remarks: defaultdict[str, list[str]] = defaultdict(list)
 
-    def add(self, other: Report, query: Query, known_failures: Collection[str] = ()) -> None:
+    def add(
+        self,
+        other: Report,
+        query: Query,
+        known_failures: Collection[str] = (),
+    ) -> None:
         """Takes over the failures of one query, and stops the sync where nothing is answered any more.
 
         An unreadable answer, or an error of the vendor's server, fails its ticker. A few in a row, before anything was
@@ -100,7 +109,13 @@ class Report:
         """Records the problem that ends the whole sync, and the tickers whose query met it."""
         self.stopped = tickers, error
 
-    def drop(self, ticker: str, day: date | None, reason: str, field: str = "") -> None:
+    def drop(
+        self,
+        ticker: str,
+        day: date | None,
+        reason: str,
+        field: str = "",
+    ) -> None:
         """Records a bar that was left out or, with a `field`, that only this field of it was."""
         bars = self._dropped[Dropped(reason, field)]
         bars[ticker, day] = None
