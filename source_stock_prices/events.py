@@ -243,6 +243,9 @@ class Events(Stream):
     def expected(self, query: Query) -> int | None:
         return None
 
+    def checkpoint(self, state: State) -> None:
+        pass
+
     def more_queries(self) -> list[Query]:
         return []
 
@@ -425,8 +428,10 @@ def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
     if key != "*":
         part = body.get(key, [])
         return _rows(part, rest)
-    parts = body.values() if isinstance(body, dict) else body
+    parts = list((body.values() if isinstance(body, dict) else body) or ())
+    if not rest:
+        return parts
     rows: list[Any] = []
-    for part in parts or ():
+    for part in parts:
         rows += _rows(part, rest)
     return rows

@@ -235,9 +235,11 @@ def _cast(value: Any, types: str | list[str]) -> Any:
     """A number that a vendor writes as text, and the other way round; what cannot be cast is left for the schema."""
     if isinstance(value, str):
         return _as_number(value, types)
-    if isinstance(value, bool) or "string" not in types:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
-    if isinstance(value, (int, float)):
+    if "number" in types:
+        return float(value)  # so that readers who infer types see one
+    if "string" in types:
         return str(value)
     return value
 

@@ -22,6 +22,12 @@ ANNOUNCED = timedelta(days=366)
 MARKET_SPAN = timedelta(days=500)
 """How many days of the whole market's events one query asks for: its rows are held until they are sorted."""
 
+TICKER_BYTES = 200
+"""The length of a ticker's entry in the state, more or less."""
+
+MARKET_BYTES = 800_000
+"""That of the whole market's: some 12,000 tickers, six characters for each of eight sessions."""
+
 DAY = timedelta(days=1)
 
 Entries = Mapping[str, Entry]
@@ -222,6 +228,12 @@ def _batch_size(
     days = (last - first).days + 1
     fitting = facts.bars_per_request // days
     return max(1, min(facts.tickers_per_request, fitting))
+
+
+def state_bytes(tickers: Sequence[str], now: int) -> int:
+    """How long a STATE of a sync will be at most, from how long it is now: every ticker gets an entry."""
+    expected = MARKET_BYTES if tuple(tickers) == (ANY,) else TICKER_BYTES * len(tickers)
+    return max(now, expected)
 
 
 def slice_size(queries: int, state_bytes: int = 0) -> int:

@@ -27,6 +27,7 @@ from source_stock_prices.sync import Found, State, by_ticker
 Ask = Callable[[Query, Report], Found[Bar]]
 
 GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
+CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
 LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
 UNREACHED = "The {{title}} plan does not reach back to {first}: {{names}} stay as they are."
 BEYOND_PLAN = "The {title} plan no longer reaches sessions of the whole market, which keep their old scale: {names}."
@@ -203,14 +204,16 @@ class Prices:
         known = healing.known_of(entry)
         verdict = healing.judge(known, state_date, bars, (query.start, query.end), entry.get("price"))
         if verdict.rewritten and query.start > healing.first_day(entry):
-            self._tell_gone(ticker, verdict.missing, state, report)
+            if ticker not in report.cut:
+                self._tell_gone(ticker, verdict.missing, state, report)
             self._rewritten(ticker, verdict.moved_on, report)
             return
         if verdict.rewritten:
             self._tell_rewritten(ticker, verdict.moved_on, query.start, report)
+            self._tell_cut(query, ticker, bars, report)
         if not bars and known:
             report.remark(GONE, f"{ticker} ({state_date})")
-        elif verdict.missing:
+        elif verdict.missing and ticker not in report.cut:
             self._tell_gone(ticker, verdict.missing, state, report)
         self._gaps.read_on(query, ticker, bars, known, state_date)
         yield from self._emit(bars if verdict.rewritten else verdict.fresh, report)
@@ -231,14 +234,20 @@ class Prices:
         if problem:
             report.set_aside(ticker, ProviderError(Problem(Kind.UNREADABLE, problem)))
             return
-        if bars[0].date > query.start + LONGEST_CLOSURE and ticker not in report.cut:
-            report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
+        self._tell_cut(query, ticker, bars, report)
         yield from self._emit(bars, report)
         if self._market.is_whole:
             self._market.replace(ticker, bars, state)
             return
         since = min(query.start, healing.first_day(entry))
         self._remember(ticker, bars, state, since=since)
+
+    def _tell_cut(self, query: Query, ticker: str, bars: Sequence[Bar], report: Report) -> None:
+        """Tells of rows that a rewritten history does not reach any more."""
+        if ticker in report.cut:
+            report.remark(CUT.format(first=report.cut[ticker]), ticker)
+        elif bars[0].date > query.start + LONGEST_CLOSURE:
+            report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
 
     def _incomplete(self, ticker: str, bars: Sequence[Bar]) -> str | None:
         """What a history lacks that was read before; None if it is whole. A new setting may know less."""
@@ -340,6 +349,9 @@ class Prices:
             days = healing.known_of(entry)
             if days:
                 self._gaps.given_up(ticker, min(days))
+
+    def checkpoint(self, state: State) -> None:
+        self._market.checkpoint(state)
 
     def _is_waiting(self, ticker: str) -> bool:
         return self._entries.get(ticker, {}).get("again") is True

@@ -12,8 +12,6 @@ from source_stock_prices.report import Report
 
 DAY = timedelta(days=1)
 
-CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
-
 Found = dict[str, list[Bar]]
 
 
@@ -38,7 +36,7 @@ class Reach:
             raise
 
     def ask_as_far_as_it_goes(self, query: Query, report: Report) -> Found:
-        """The bars of a query from the first day on that the plan serves, with a remark where that is a later one."""
+        """The bars of a query since the first day that the plan serves: `report.cut` has it where it is a later one."""
         try:
             return self.ask(query, report)
         except ProviderError as error:
@@ -46,10 +44,7 @@ class Reach:
                 raise
             with self._searching:
                 first, found = self._search(query, report, error)
-        sentence = CUT.format(first=first)
-        for ticker in query.tickers:
-            report.cut.add(ticker)
-            report.remark(sentence, ticker)
+        report.cut |= dict.fromkeys(query.tickers, first)
         return found
 
     def _search(

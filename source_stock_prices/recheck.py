@@ -43,18 +43,15 @@ class Recheck:
         *,
         dates: Mapping[str, date] | None = None,
         waiting: Iterable[str] = (),
-        remember_from: date = date.min,
     ) -> None:
         """`known` are the prints by session and ticker, and are kept up to date. `dates` are the tickers' own dates,
         where they have some; `state_date` is the newest of them. `waiting` are tickers that are read again anyway.
-        Sessions before `remember_from` are not compared with in a later sync, and so not remembered.
         """
         self.known = known
         self.waiting = set(waiting)
         """The tickers whose bars come from a history read again, and from nowhere else in this sync."""
         self._state_date = state_date
         self._last_final = last_final
-        self._remember_from = remember_from
         self._dates = dates or {}
         self._compared: set[str] = set()
         self._lost: set[str] = set()
@@ -117,6 +114,11 @@ class Recheck:
             if bar.date >= oldest:
                 self._keep(bar, print_of(bar))
 
+    def forget_before(self, day: date) -> None:
+        """Sessions before a day are not compared with any more."""
+        for old in [each for each in self.known if each < day]:
+            del self.known[old]
+
     def _beyond_comparison(self) -> list[str]:
         """The tickers that have bars to emit, and lost every bar that these could be compared with."""
         emitted = {bar.ticker for bar, _ in self._held}
@@ -124,7 +126,7 @@ class Recheck:
         return sorted(emitted & incomparable - self.waiting)
 
     def _keep(self, bar: Bar, print_: str) -> None:
-        if self._remember_from <= bar.date <= self._last_final:
+        if bar.date <= self._last_final:
             self.known.setdefault(bar.date, {})[bar.ticker] = print_
 
 

@@ -52,8 +52,8 @@ class Report:
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
         self.doubts: set[Place] = set()
-        self.cut: set[str] = set()
-        """The tickers whose answer begins where the plan does."""
+        self.cut: dict[str, date] = {}
+        """The tickers whose answer begins where the plan does, with that day."""
         self.market_rows: MarketRows | None = None
         self._is_answered = False
         self._unanswered = 0

@@ -53,6 +53,9 @@ class Half(Protocol[T]):
     ) -> Iterator[StreamData]:
         """The records of the tickers that did not fail; once they are taken, `state` says that they were."""
 
+    def checkpoint(self, state: State) -> None:
+        """A STATE is about to be written: `state` has to say all that is remembered."""
+
     def more_queries(self) -> list[Query]:
         """What has to be asked in addition, after all answers were used."""
 
@@ -122,16 +125,20 @@ class Sync(Generic[T]):
         self._answers.close()
         self._answers = prefetch(partial(self._answer, seen), queries, self._config.num_workers)
         self._left = len(queries)
-        size = plan.slice_size(len(queries), len(orjson.dumps(seen)))
+        size = plan.slice_size(len(queries), plan.state_bytes(self._config.tickers, len(orjson.dumps(seen))))
         while self._left and not self._report.stopped:
             yield {"queries": min(size, self._left), "of": len(queries)}
             self._logger.info(self._progress.line(self._policy.judged - before, self._report.failed))
 
     def records(self, stream_slice: Mapping[str, Any], state: State) -> Iterator[StreamData]:
         """The records of the slice's queries, or of those that were answered before it had lasted long enough."""
-        until = time.monotonic() + SLICE_SECONDS
         yield from self._progress.estimate()
-        for query, answer in islice(self._answers, stream_slice["queries"]):
+        yield from self._records(stream_slice["queries"], state)
+        self._half.checkpoint(state)
+
+    def _records(self, queries: int, state: State) -> Iterator[StreamData]:
+        until = time.monotonic() + SLICE_SECONDS
+        for query, answer in islice(self._answers, queries):
             self._left -= 1
             try:
                 found, report = answer()
