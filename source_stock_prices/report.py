@@ -15,11 +15,8 @@ from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Query
 
-MAX_FAILURES_AT_FIRST = 3
-"""Unreadable answers or server errors in a row that fail the whole sync, before anything was answered."""
-
 MAX_FAILURES_IN_A_ROW = 10
-"""The same, once something was answered."""
+"""Tickers in a row with unreadable answers or server errors, after which the whole sync fails."""
 
 UNANSWERED = (Kind.UNREADABLE, Kind.UNAVAILABLE)
 """The kinds of a ticker's problem that may well be the problem of all."""
@@ -69,9 +66,8 @@ class Report:
     ) -> None:
         """Takes over the failures of one query, and stops the sync where nothing is answered any more.
 
-        An unreadable answer, or an error of the vendor's server, fails its ticker. A few in a row, before anything was
-        answered, fail the sync; later it takes more of them, since others were served. Tickers that failed in the last
-        sync, too, do not count.
+        An unreadable answer, or an error of the vendor's server, fails its ticker. Many in a row fail the sync. Tickers
+        that failed in the last sync, too, do not count.
         """
         self.failed |= other.failed
         unanswered = []
@@ -84,11 +80,13 @@ class Report:
             self._unanswered = 0
         self._unanswered += len(unanswered)
 
-        most = MAX_FAILURES_AT_FIRST
-        if self._is_answered:
-            most = MAX_FAILURES_IN_A_ROW
-        if unanswered and self._unanswered >= most:
+        if unanswered and self._unanswered >= MAX_FAILURES_IN_A_ROW:
             self.stop(query.tickers, unanswered[-1])
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing was answered so far, but something failed."""
+        return self._unanswered > 0 and not self._is_answered
 
     def take_over(self, other: Report) -> None:
         """Merges what else the report of one query has to say into this one."""
