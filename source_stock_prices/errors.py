@@ -127,7 +127,11 @@ def names(things: Sequence[str]) -> str:
     return f"{named} and {more} more"
 
 
-def counted(count: int, singular: str, plural: str = "") -> str:
+def counted(
+    count: int,
+    singular: str,
+    plural: str = "",
+) -> str:
     """`1 ticker`, `1,200 tickers`."""
     noun = plural or f"{singular}s"
     if count == 1:

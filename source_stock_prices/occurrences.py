@@ -27,7 +27,11 @@ MOST_ROUNDED = 0.05
 SAME_RATIO = 0.001
 """How far apart, relatively, two ratios of one split may be: vendors round 1 for 15 to 0.0667."""
 
-DATES_OF_A_PAYMENT = ("pay_date", "record_date", "declaration_date")
+DATES_OF_A_PAYMENT = (
+    "pay_date",
+    "record_date",
+    "declaration_date",
+)
 
 Row = dict[str, Any]
 
@@ -80,7 +84,8 @@ class Examined(NamedTuple):
 
     def in_currency(self, default: str) -> Examined:
         """The row in a currency of its own, or else in the one that its vendor means where it names none."""
-        if self.record.get("amount") is None or self.record.get("currency"):
+        is_dividend = self.record.get("amount") is not None
+        if not is_dividend or self.record.get("currency"):
             return self
         record = {**self.record, "currency": default}
         return self._replace(record=record)
@@ -88,6 +93,12 @@ class Examined(NamedTuple):
     @property
     def place(self) -> Place:
         return self.ticker, self.day
+
+
+Rows = Sequence[Examined]
+
+Combined = tuple[Row, list[str]]
+"""The record of some rows, and the sentences to be said of it."""
 
 
 class Reader:
@@ -135,9 +146,9 @@ class Reader:
         total = max(answered, len(examined))
         _refuse_if_most_are_unreadable(examined, left_out, total)
 
-        currencies = _currencies(usable, listing_currency)
         if listing_currency:
             usable = [row.in_currency(listing_currency) for row in usable]
+        currencies = _currencies(usable, listing_currency)
         inside = []
         for row in _without_repeats(usable, paged):
             if self._is_inside(row, start, end):
@@ -151,15 +162,20 @@ class Reader:
             found.findings.extend(_of_two_kinds(records))
         return found
 
-    def _by_primary_key(self, rows: Iterable[Examined]) -> dict[tuple[str, ...], list[Examined]]:
+    def _by_primary_key(self, rows: Rows) -> Mapping[tuple[str, ...], Rows]:
         names = ("stock_ticker", *self._primary_key)
-        groups: dict[tuple[str, ...], list[Examined]] = {}
+        groups = defaultdict(list)
         for row in rows:
             key = tuple(str(row.record[name]) for name in names)
-            groups.setdefault(key, []).append(row)
+            groups[key].append(row)
         return groups
 
-    def _is_inside(self, row: Examined, start: date, end: date) -> bool:
+    def _is_inside(
+        self,
+        row: Examined,
+        start: date,
+        end: date,
+    ) -> bool:
         if "date" not in self._primary_key or row.day is None:
             return True
         return start.isoformat() <= row.day <= end.isoformat()
@@ -219,10 +235,11 @@ def _cast(value: Any, types: str | list[str]) -> Any:
     """A number that a vendor writes as text, and the other way round; what cannot be cast is left for the schema."""
     if isinstance(value, str):
         return _as_number(value, types)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and "number" in types:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    if "number" in types:
         return float(value)  # so that readers who infer types see one
-    if is_number and "string" in types:
+    if "string" in types:
         return str(value)
     return value
 
@@ -263,11 +280,17 @@ def _said(value: Any) -> str:
 def _is_printable(ticker: Any) -> bool:
     if not isinstance(ticker, str):
         return False
-    stripped = ticker.strip()
-    return ticker.isprintable() and ticker == stripped != ""
+    if ticker == "" or ticker != ticker.strip():
+        return False
+    return ticker.isprintable()
 
 
-def _is_announced(row: Mapping[str, Any], record: Row, missing: list[str], today: date) -> bool:
+def _is_announced(
+    row: Mapping[str, Any],
+    record: Row,
+    missing: list[str],
+    today: date,
+) -> bool:
     if missing != ["amount"]:
         return False
     if row.get("amount") not in (None, ""):
@@ -276,8 +299,8 @@ def _is_announced(row: Mapping[str, Any], record: Row, missing: list[str], today
 
 
 def _refuse_if_most_are_unreadable(
-    examined: Sequence[Examined],
-    left_out: Sequence[Examined],
+    examined: Rows,
+    left_out: Rows,
     total: int,
 ) -> None:
     # Some vendors answer with a ticker's whole history, where old rows may be odd: they count as rows, but do not make
@@ -292,7 +315,7 @@ def _refuse_if_most_are_unreadable(
         raise ValueError(f"{len(unreadable)} of {total} rows cannot be read. {first}")
 
 
-def _nothing_but(left_out: Iterable[Examined]) -> Occurrences:
+def _nothing_but(left_out: Rows) -> Occurrences:
     """Rows that are left out, told of, and in doubt; no record yet."""
     found = Occurrences(records={}, findings=[], doubts=set())
     for row in left_out:
@@ -303,7 +326,7 @@ def _nothing_but(left_out: Iterable[Examined]) -> Occurrences:
 
 
 def _add(
-    group: Sequence[Examined],
+    group: Rows,
     currencies: Mapping[str, Sequence[str]],
     found: Occurrences,
 ) -> None:
@@ -319,7 +342,7 @@ def _add(
         found.findings.append(Finding(ticker, first.day, what))
 
 
-def _without_repeats(rows: Iterable[Examined], paged: bool) -> list[Examined]:
+def _without_repeats(rows: Rows, paged: bool) -> Rows:
     """Of two rows with one id the later one: the vendor corrected it, perhaps between two pages.
 
     Without ids, equal rows of an answer in pages are an overlap. In an answer of one page they are two events.
@@ -336,7 +359,7 @@ def _without_repeats(rows: Iterable[Examined], paged: bool) -> list[Examined]:
     return list(kept.values())
 
 
-def _currencies(rows: Iterable[Examined], listing_currency: str | None) -> dict[str, list[str]]:
+def _currencies(rows: Rows, listing_currency: str | None) -> dict[str, list[str]]:
     """Each ticker's currencies of dividends: that of the listing, then by how often they occur."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -352,7 +375,7 @@ def _currencies(rows: Iterable[Examined], listing_currency: str | None) -> dict[
     return ranked
 
 
-def _combined(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[Row, list[str]]:
+def _combined(rows: Rows, currencies: Sequence[str]) -> Combined:
     """The one record of rows that share a primary key, and what is to be said of it."""
     first = rows[0].record
     if len(rows) == 1:
@@ -367,7 +390,7 @@ def _combined(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[Row,
     return last, ["Two rows contradict each other. The later one is kept."]
 
 
-def _dividend(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[Row, list[str]]:
+def _dividend(rows: Rows, currencies: Sequence[str]) -> Combined:
     payments, said = _in_one_currency(rows, currencies)
     different = _different(payments)
     amounts = [payment.record["amount"] for payment in different]
@@ -376,22 +399,25 @@ def _dividend(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[Row,
         total = round(sum(amounts), 10)
 
     if len(different) < len(payments):
-        listed = " and ".join(str(payment.record["amount"]) for payment in payments)
+        every = [str(payment.record["amount"]) for payment in payments]
+        listed = " and ".join(every)
         said.append(f"{listed} are taken for one payment that is listed more than once. The amount is {total}.")
     if len(amounts) > 1:
         terms = " + ".join(map(str, amounts))
         said.append(f"{terms} are taken for different payments. The amount is their sum, {total}.")
 
-    named = [payment.record["currency"] for payment in payments if payment.record["currency"]]
+    currency = None
+    for payment in payments:
+        currency = currency or payment.record["currency"]
     record = {
         **different[-1].record,
         "amount": total,
-        "currency": named[0] if named else None,
+        "currency": currency or None,
     }
     return record, said
 
 
-def _different(payments: Iterable[Examined]) -> list[Examined]:
+def _different(payments: Rows) -> Rows:
     """The payments, each once, with what any of its rows says of it."""
     different: list[Examined] = []
     for payment in payments:
@@ -404,11 +430,11 @@ def _different(payments: Iterable[Examined]) -> list[Examined]:
     return different
 
 
-def _in_one_currency(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[list[Examined], list[str]]:
+def _in_one_currency(rows: Rows, currencies: Sequence[str]) -> tuple[Rows, list[str]]:
     """The rows in the currency that is preferred, and a sentence for each other one: they are never added."""
     listed = {row.record["currency"] for row in rows} - {None, ""}
     if len(listed) < 2:
-        return list(rows), []
+        return rows, []
     preferred = next(currency for currency in currencies if currency in listed)
     kept = []
     said = []
@@ -444,7 +470,7 @@ def _is_same_payment(one: Examined, other: Examined) -> bool:
 
 def is_rounded(a: float, b: float) -> bool:
     """Whether one amount is the other with fewer digits, at least two: 0.137 and 0.1366667."""
-    short, long = sorted((a, b), key=lambda amount: (_decimals(amount), amount))
+    short, long = sorted((a, b), key=_decimals)
     digits = _decimals(short)
     if digits < 2:
         return False
@@ -471,7 +497,7 @@ def _completed(earlier: Examined, later: Examined) -> Examined:
     return later._replace(record=record, vendor_id=vendor_id)
 
 
-def _split(rows: Sequence[Examined]) -> tuple[Row, list[str]]:
+def _split(rows: Rows) -> Combined:
     """Splits of different types, such as a reverse and a forward one, follow each other: their ratios multiply.
 
     Equal ones are the same split. Two of one type contradict each other: the later row is kept.

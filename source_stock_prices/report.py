@@ -15,17 +15,18 @@ from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Query
 
-MAX_FAILURES_AT_FIRST = 3
-"""Unreadable answers or server errors in a row that fail the whole sync, before anything was answered."""
-
 MAX_FAILURES_IN_A_ROW = 10
-"""The same, once something was answered."""
+"""Tickers in a row with unreadable answers or server errors, after which the whole sync fails."""
 
 UNANSWERED = (Kind.UNREADABLE, Kind.UNAVAILABLE)
 """The kinds of a ticker's problem that may well be the problem of all."""
 
 Key = tuple[str, date | None]
 """A bar's ticker and day, as far as its row says them."""
+
+
+MarketRows = tuple[int, int | None]
+"""How many tickers a session of the whole market has, and how many rows the vendor says it has."""
 
 
 class Dropped(NamedTuple):
@@ -50,19 +51,23 @@ class Report:
         self.doubts: set[Place] = set()
         self.cut: dict[str, date] = {}
         """The tickers whose answer begins where the plan does, with that day."""
-        self.market_rows: tuple[int, int | None] | None = None
+        self.market_rows: MarketRows | None = None
         self._is_answered = False
         self._unanswered = 0
         self._dropped: defaultdict[Dropped, dict[Key, None]] = defaultdict(dict)
         self._notices: defaultdict[str, list[str]] = defaultdict(list)
         self._remarks: defaultdict[str, list[str]] = defaultdict(list)
 
-    def add(self, other: Report, query: Query, known_failures: Collection[str] = ()) -> None:
+    def add(
+        self,
+        other: Report,
+        query: Query,
+        known_failures: Collection[str] = (),
+    ) -> None:
         """Takes over the failures of one query, and stops the sync where nothing is answered any more.
 
-        An unreadable answer, or an error of the vendor's server, fails its ticker. A few in a row, before anything was
-        answered, fail the sync; later it takes more of them, since others were served. Tickers that failed in the last
-        sync, too, do not count.
+        An unreadable answer, or an error of the vendor's server, fails its ticker. Many in a row fail the sync. Tickers
+        that failed in the last sync, too, do not count.
         """
         self.failed |= other.failed
         unanswered = []
@@ -75,11 +80,13 @@ class Report:
             self._unanswered = 0
         self._unanswered += len(unanswered)
 
-        most = MAX_FAILURES_AT_FIRST
-        if self._is_answered:
-            most = MAX_FAILURES_IN_A_ROW
-        if unanswered and self._unanswered >= most:
+        if unanswered and self._unanswered >= MAX_FAILURES_IN_A_ROW:
             self.stop(query.tickers, unanswered[-1])
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing was answered so far, but something failed."""
+        return self._unanswered > 0 and not self._is_answered
 
     def take_over(self, other: Report) -> None:
         """Merges what else the report of one query has to say into this one."""
@@ -100,7 +107,13 @@ class Report:
         """Records the problem that ends the whole sync, and the tickers whose query met it."""
         self.stopped = tickers, error
 
-    def drop(self, ticker: str, day: date | None, reason: str, field: str = "") -> None:
+    def drop(
+        self,
+        ticker: str,
+        day: date | None,
+        reason: str,
+        field: str = "",
+    ) -> None:
         """Records a bar that was left out or, with a `field`, that only this field of it was."""
         bars = self._dropped[Dropped(reason, field)]
         bars[ticker, day] = None
