@@ -105,12 +105,9 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
     A config without a provider, such as the tutorial's `{"api_key": ..., "stock_ticker": ...}`, gets the default one.
     A list of tickers becomes a string. Values are not checked here.
     """
-    config = {}
-    for key, value in raw.items():
-        if value is not None:
-            config[key] = value
+    config = _without_nulls(raw)
     tickers = config.get("stock_ticker")
-    if isinstance(tickers, list) and all(isinstance(ticker, str) for ticker in tickers):
+    if isinstance(tickers, list) and _are_texts(tickers):
         config["stock_ticker"] = ", ".join(tickers)
     # Null is no provider: the spec could not allow it, since a form has to know which of the blocks it shows.
     block = raw.get("provider", {"name": DEFAULT.name})
@@ -122,10 +119,7 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _canonical_block(block: Mapping[str, Any], key_beside: Any) -> dict[str, Any]:
     """A provider block without nulls; `key_beside` is the key at the top level of the config, if any."""
-    given = {}
-    for key, value in block.items():
-        if value is not None:
-            given[key] = value
+    given = _without_nulls(block)
     name = given.get("name")
     if not isinstance(name, str):
         return given
@@ -137,6 +131,18 @@ def _canonical_block(block: Mapping[str, Any], key_beside: Any) -> dict[str, Any
     if key_beside and needs_key and not given.get("api_key"):
         given["api_key"] = key_beside
     return given
+
+
+def _without_nulls(settings: Mapping[str, Any]) -> dict[str, Any]:
+    given = {}
+    for key, value in settings.items():
+        if value is not None:
+            given[key] = value
+    return given
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def unknown_keys(raw: Mapping[str, Any]) -> list[str]:
@@ -183,7 +189,10 @@ def _typo(key: str, unknown: Iterable[str]) -> str:
 
 def _settings(provider: type[Provider]) -> dict[str, bool]:
     """A provider's settings, and whether each is required."""
-    return {field.name: field.default is MISSING for field in fields(provider)}
+    settings = {}
+    for field in fields(provider):
+        settings[field.name] = field.default is MISSING
+    return settings
 
 
 def _provider(config: Mapping[str, Any]) -> Provider:
@@ -198,26 +207,39 @@ def _provider(config: Mapping[str, Any]) -> Provider:
     if not isinstance(name, str) or name not in PROVIDERS:
         raise ConfigError(f"provider.name: {name!r} is not a known provider. {allowed}")
     provider = PROVIDERS[name]
-    given = {}
-    for field in fields(provider):
-        text = _setting(field, block.get(field.name))
-        if text:
-            given[field.name] = text
-    for field in fields(provider):
-        if field.default is MISSING and field.name not in given:
-            raise ConfigError(_missing(provider, field.name, config))
-        if not field.repr and _is_placeholder(given[field.name]):
-            raise ConfigError(f"provider.{field.name} is only a placeholder. {_advice(provider, field.name)}")
+    given = _given_settings(provider, block)
+    for key, is_required in _settings(provider).items():
+        if is_required and key not in given:
+            raise ConfigError(_missing(provider, key, config))
+    _check_keys(provider, given)
     if "base_url" in given:
         given["base_url"] = _address(given["base_url"])
     return provider(**given)
 
 
-def _missing(provider: type[Provider], key: str, config: Mapping[str, Any]) -> str:
+def _given_settings(
+    provider: type[Provider],
+    block: Mapping[str, Any],
+) -> dict[str, str]:
+    """The settings of a provider block that are not empty."""
+    given = {}
+    for field in fields(provider):
+        text = _setting(field, block.get(field.name))
+        if text:
+            given[field.name] = text
+    return given
+
+
+def _missing(
+    provider: type[Provider],
+    key: str,
+    config: Mapping[str, Any],
+) -> str:
     unknown = _unknown_in_the_block(config["provider"], provider)
     unknown += _unknown_at_the_top(config)
     typo = _typo(key, unknown)
-    return f"provider.{key} is missing: {provider.title} requires it.{typo} {_advice(provider, key)}"
+    advice = _advice(provider, key)
+    return f"provider.{key} is missing: {provider.title} requires it.{typo} {advice}"
 
 
 def _example(name: Any) -> str:
@@ -245,9 +267,23 @@ def _advice(provider: type[Provider], key: str) -> str:
     return f'{advice} To try the connector without a key, use {{"name": "sample"}} as the provider.'
 
 
+def _check_keys(
+    provider: type[Provider],
+    given: Mapping[str, str],
+) -> None:
+    for field in fields(provider):
+        if field.repr:
+            continue
+        if _is_placeholder(given[field.name]):
+            advice = _advice(provider, field.name)
+            raise ConfigError(f"provider.{field.name} is only a placeholder. {advice}")
+
+
 def _is_placeholder(key: str) -> bool:
     """Whether a text is too short for a key, or a row of dots, stars or X."""
-    return len(key) < SHORTEST_KEY or PLACEHOLDER.fullmatch(key) is not None
+    if len(key) < SHORTEST_KEY:
+        return True
+    return PLACEHOLDER.fullmatch(key) is not None
 
 
 def _setting(field: Field[Any], value: Any) -> str:
@@ -264,8 +300,9 @@ def _setting(field: Field[Any], value: Any) -> str:
     if not text.isascii() or not text.isprintable():
         raise ConfigError(f"{key} must be a single line of printable ASCII.")
     allowed = field.metadata.get("allowed")
-    if allowed and text not in allowed:
-        raise ConfigError(f"{key} must be {_one_of(allowed)}, not {text!r}.")
+    # Not the stripped text: the spec lists the choices, too, and strips nothing.
+    if allowed and value not in allowed:
+        raise ConfigError(f"{key} must be {_one_of(allowed)}, not {value!r}.")
     return text
 
 
@@ -341,18 +378,27 @@ def _flag(raw: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _whole_number(raw: Mapping[str, Any], key: str, largest: int, smallest: int = 1) -> int | None:
+def _whole_number(
+    raw: Mapping[str, Any],
+    key: str,
+    largest: int,
+    smallest: int = 1,
+) -> int | None:
     value = raw.get(key)
     if value is None:
         return None
     if isinstance(value, str) and value.strip().isdecimal():
         raise ConfigError(f"{key} must be a number, not the text {value!r}: write it without quotation marks.")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # 5.0 is a whole number in JSON, and so in the spec
-    # Not isinstance: True is an int, too.
-    if type(value) is not int or not smallest <= value <= largest:
+    if not _is_whole(value) or not smallest <= value <= largest:
         raise ConfigError(f"{key} must be a whole number from {smallest} to {largest}, not {value!r}.")
-    return value
+    return int(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether JSON Schema takes a value for an integer: 5.0 is one, true is none."""
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _recheck_sessions(raw: Mapping[str, Any]) -> int:

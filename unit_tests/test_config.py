@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -116,6 +116,7 @@ def test_it_takes_dates_as_days() -> None:
         ),
         ({"api_key": 7}, "api_key must be a string."),
         ({"provider": {"name": "alpaca", "feed": ""}}, "provider.feed must be sip or iex, not ''."),
+        ({"provider": {"name": "alpaca", "feed": " sip"}}, "provider.feed must be sip or iex, not ' sip'."),
         ({"provider": {"name": ["x"]}}, "provider.name: ['x'] is not a known provider"),
         ({"provider": {"name": "tiingo"}}, "provider.api_key is missing: Tiingo requires it. Put it in"),
         ({"provider": {"name": "tiingo", "api_key": "\N{SNOWMAN}"}}, "provider.api_key must be a single line of"),
@@ -277,17 +278,18 @@ def usable(strategies: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 def configs(draw: st.DrawFn) -> dict[str, Any]:
     """Configs in all the forms of the pages, with one odd value here and there."""
     name = draw(st.sampled_from([*PROVIDERS, *ALIASES]))
-    settings = {field.name: TEXTS for field in fields(PROVIDERS[ALIASES.get(name, name)])}
-    settings |= {key: strategy for key, strategy in SETTINGS.items() if key in settings}
-    own = draw(st.sets(st.sampled_from(sorted(settings))))
+    strategies = {field.name: TEXTS for field in fields(PROVIDERS[ALIASES.get(name, name)])}
+    strategies |= {key: strategy for key, strategy in SETTINGS.items() if key in strategies}
+    own = draw(st.sets(st.sampled_from(sorted(strategies))))
     shown = draw(st.sets(st.sampled_from(sorted(FORMS)), max_size=4))
     config = {"stock_ticker": "AAPL", "api_key": "s3cr3t"}
     config |= draw(usable({key: FORMS[key] for key in sorted(shown)}))
-    block = draw(usable({key: settings[key] for key in sorted(own)}))
+    block = draw(usable({key: strategies[key] for key in sorted(own)}))
     provider = st.sampled_from([{"name": name, **block}] * 8 + [NOT_SET, None, {}, "sample"])
     return config | draw(usable({"provider": provider}))
 
 
+@settings(max_examples=150, deadline=None)
 @given(configs())
 def test_it_takes_no_config_that_the_spec_refuses(raw: dict[str, Any]) -> None:
     """Airbyte and PyAirbyte hold a config against the spec: what works on the command line has to work there.
