@@ -70,6 +70,12 @@ class Output:
         return self.states[-1]
 
     @property
+    def synced(self) -> list[str]:
+        """The tickers of which the last state has a bar, in its order. One that only failed has no date there."""
+        state = self.states[-1] if self.states else {}
+        return [ticker for ticker, entry in state.items() if "date" in entry]
+
+    @property
     def error(self) -> dict[str, Any] | None:
         """The first error: the CDK adds one of its own after it."""
         errors = [trace["error"] for trace in self.of_type("TRACE") if trace["type"] == "ERROR"]

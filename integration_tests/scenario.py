@@ -59,6 +59,11 @@ def many(count: int) -> list[str]:
     return ["T" + "".join(letters) for letters in islice(product(ascii_uppercase, repeat=2), count)]
 
 
+def failed(entry: dict[str, Any]) -> dict[str, Any]:
+    """What the state has of a ticker that failed: all that it had before, and a mark to ask for it last."""
+    return {**entry, "failed": True}
+
+
 def last_served(vendor: str, now: DateTime = FRIDAY_EVENING) -> date:
     """The last session whose final bar a vendor has published at a moment."""
     return min(last_final(now), SERVED[vendor].hours.last_final(now)) if vendor in SERVED else last_final(now)

@@ -9,6 +9,7 @@ import pytest
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.scenario import FRIDAY_EVENING, GARBLED, PASSING, VENDORS, config, faults_of, last_served, many
+from source_stock_prices.http import MAX_TRIES
 from source_stock_prices.providers import PROVIDERS
 
 TICKERS = ["AAPL", "MSFT", "GOOG"]
@@ -18,12 +19,18 @@ LASTING = {
     "quota": "transient_error",
     "plan": "config_error",
     "bad-key": "config_error",
-    "500": "transient_error",
-    "503-html": "transient_error",
     "timeout": "transient_error",
     "cut": "transient_error",
     "cut-body": "transient_error",
 }
+"""Faults that are no ticker's: the limit, the key and the network are the same for all."""
+
+OF_TICKER = {
+    **dict.fromkeys(GARBLED, ("system_error", "returned an unexpected response for the ticker MSFT")),
+    "500": ("transient_error", "failed for the ticker MSFT. The API replied (HTTP 500)"),
+    "503-html": ("transient_error", "failed for the ticker MSFT. The API replied (HTTP 503)"),
+}
+"""Faults of one ticker's answer, as long as those of others are good."""
 
 
 @pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, PASSING))
@@ -56,7 +63,7 @@ def test_it_stops_at_a_fault_that_lasts_with_what_it_read_kept(sandbox: Sandbox,
     assert output.statuses[-1] == "INCOMPLETE"
     assert output.error and output.error["failure_type"] == LASTING[fault]
     before = {"AAPL"} if PROVIDERS[vendor].tickers_per_request == 1 else set()
-    assert set(output.state) == before == {row["stock_ticker"] for row in output.records}
+    assert set(output.synced) == before == {row["stock_ticker"] for row in output.records}
 
     sandbox.reset()
     sandbox.now = FRIDAY_EVENING
@@ -65,17 +72,19 @@ def test_it_stops_at_a_fault_that_lasts_with_what_it_read_kept(sandbox: Sandbox,
     assert table(output.records + rest.records) == {key: trade.close for key, trade in truth.items()}
 
 
-@pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, GARBLED))
-def test_it_sets_a_ticker_aside_whose_answer_is_garbled(sandbox: Sandbox, vendor: str, fault: str) -> None:
-    """One odd answer is that ticker's: it fails by name at the end, and the next sync completes the table."""
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, OF_TICKER))
+def test_it_sets_a_ticker_aside_whose_answer_is_no_good(sandbox: Sandbox, vendor: str, fault: str) -> None:
+    """An odd answer, or a server that fails, is that ticker's: it fails by name at the end, and the others are read."""
     sandbox.now = FRIDAY_EVENING
     sandbox.fail(fault, times=-1, vendor=vendor, ticker="MSFT")
     settings = config(sandbox, vendor, ", ".join(TICKERS))
     output = read(settings, now=FRIDAY_EVENING)
+    failure, sentence = OF_TICKER[fault]
     assert output.exit_code == 1
-    assert output.error and output.error["failure_type"] == "system_error"
-    assert "returned an unexpected response for the ticker MSFT" in output.error["message"]
-    assert set(output.state) == {"AAPL", "GOOG"} == {row["stock_ticker"] for row in output.records}
+    assert output.error and output.error["failure_type"] == failure
+    assert sentence in output.error["message"]
+    assert set(output.synced) == {"AAPL", "GOOG"} == {row["stock_ticker"] for row in output.records}
+    assert output.state["MSFT"] == {"failed": True}
 
     sandbox.reset()
     sandbox.now = FRIDAY_EVENING
@@ -92,19 +101,20 @@ def test_it_goes_on_past_garbled_answers_that_are_not_in_a_row(sandbox: Sandbox)
         sandbox.fail("html", times=-1, vendor="tiingo", ticker=bad)
     output = read(config(sandbox, "tiingo", ", ".join(tickers)), now=FRIDAY_EVENING)
     assert output.exit_code == 1
-    assert list(output.state) == tickers[::2]
+    assert output.synced == tickers[::2]
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-def test_it_stops_when_every_answer_is_garbled(sandbox: Sandbox, vendor: str) -> None:
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, ["html", "500"]))
+def test_it_stops_when_no_answer_is_good(sandbox: Sandbox, vendor: str, fault: str) -> None:
     """Then it is no ticker's fault, and asking on would only cost requests."""
     sandbox.now = FRIDAY_EVENING
-    sandbox.fail("html", times=-1, vendor=vendor)
+    sandbox.fail(fault, times=-1, vendor=vendor)
     output = read(config(sandbox, vendor, ", ".join(many(50)), num_workers=1), now=FRIDAY_EVENING)
     assert output.exit_code == 1
-    assert output.error and output.error["failure_type"] == "system_error"
+    assert output.error and output.error["failure_type"] == OF_TICKER[fault][0]
     assert not output.records
-    assert len(sandbox.requests) <= 4
+    tries = {"html": 1, "500": MAX_TRIES}[fault]
+    assert len(sandbox.requests) <= 4 * tries
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -119,7 +129,7 @@ def test_it_keeps_what_a_large_slice_had_read_when_it_stops(sandbox: Sandbox, ve
     output = read(settings, now=FRIDAY_EVENING)
     assert output.exit_code == 1
     size = PROVIDERS[vendor].tickers_per_request
-    assert set(output.state) == set(tickers[: 31 // size * size])
+    assert set(output.synced) == set(tickers[: 31 // size * size])
 
 
 def test_it_waits_as_the_vendor_says(sandbox: Sandbox, waits: list[float]) -> None:

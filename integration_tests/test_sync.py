@@ -16,7 +16,7 @@ import pytest
 from airbyte_cdk.sources.streams import call_rate
 from jsonschema import validate
 
-from integration_tests.front_door import as_message, catalog, check, program, read, table
+from integration_tests.front_door import Output, as_message, catalog, check, program, read, table
 from integration_tests.sandbox import FREE_KEY, KEY, Sandbox
 from integration_tests.scenario import (
     FRIDAY_EVENING,
@@ -27,6 +27,7 @@ from integration_tests.scenario import (
     VENDORS,
     at,
     config,
+    failed,
     faults_of,
     last_served,
     many,
@@ -211,7 +212,7 @@ def test_it_reads_up_to_yesterday_where_the_plan_refuses_today(sandbox: Sandbox)
 def test_it_fails_late_and_by_name_for_a_bad_ticker(sandbox: Sandbox, vendor: str) -> None:
     """The others sync and are checkpointed; the bad one is in the error, not skipped in silence."""
     output = read(config(sandbox, vendor, "AAPL, ZZZZ, MSFT"), now=at(sandbox, FRIDAY_EVENING))
-    assert {row["stock_ticker"] for row in output.records} == {"AAPL", "MSFT"} == set(output.state)
+    assert {row["stock_ticker"] for row in output.records} == {"AAPL", "MSFT"} == set(output.synced)
     if SERVED[vendor].unknown_is_empty:
         assert output.exit_code == 0
         assert "has no bars for ZZZZ since 2026-11-13" in output.log("WARN")
@@ -220,6 +221,7 @@ def test_it_fails_late_and_by_name_for_a_bad_ticker(sandbox: Sandbox, vendor: st
         assert output.statuses == ["STARTED", "RUNNING", "INCOMPLETE"]
         assert output.error and "does not know the ticker ZZZZ" in output.error["message"]
         assert output.error["failure_type"] == "config_error"
+        assert output.state["ZZZZ"] == {"failed": True}, "it is asked last the next time"
 
 
 def test_it_names_ten_failed_tickers_and_counts_the_rest(sandbox: Sandbox) -> None:
@@ -229,7 +231,7 @@ def test_it_names_ten_failed_tickers_and_counts_the_rest(sandbox: Sandbox) -> No
     assert output.error
     assert output.error["message"].startswith("Tiingo does not know the tickers ZZZZ0, ZZZZ1, ZZZZ2, ")
     assert "ZZZZ9 and 3 more. The API replied (HTTP 404): " in output.error["message"]
-    assert set(output.state) == {"AAPL"}
+    assert output.synced == ["AAPL"]
 
 
 def test_it_writes_few_states_however_many_tickers(sandbox: Sandbox) -> None:
@@ -354,7 +356,7 @@ def test_it_reads_the_whole_market_by_date_like_each_ticker_alone(sandbox: Sandb
 
 
 def test_it_reads_a_rewritten_history_of_the_whole_market_again(sandbox: Sandbox) -> None:
-    """The day of the last bar seen is in the plan, so a split shows there too."""
+    """Older sessions are asked for again, and a split moves their bars."""
     sandbox.universe = tickers = many(12)
     settings = config(sandbox, "massive", ", ".join(tickers), adjustment="splits", start_date="2026-10-01")
     before = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
@@ -364,7 +366,7 @@ def test_it_reads_a_rewritten_history_of_the_whole_market_again(sandbox: Sandbox
     rows = table(before.records) | table(after.records)
     truth = sandbox.truth(tickers, date(2026, 10, 1), date(2026, 11, 20), "splits")
     assert rows == pytest.approx({key: trade.close for key, trade in truth.items()})
-    assert len(sandbox.requests) == 3
+    assert len(sandbox.requests) == 4 + 1 + 1, "four old sessions, the new one, and one history"
 
 
 def test_it_holds_a_ticker_back_whose_rewritten_history_it_cannot_read(sandbox: Sandbox) -> None:
@@ -375,13 +377,13 @@ def test_it_holds_a_ticker_back_whose_rewritten_history_it_cannot_read(sandbox: 
     sandbox.split(tickers[5], date(2026, 11, 20), 2.0)
     sandbox.now = FRIDAY_EVENING
     sandbox.fail("html", times=-1, vendor="massive", ticker=tickers[5])
-    failed = read(settings, now=FRIDAY_EVENING, state=as_message(before.state))
-    assert failed.exit_code == 1
-    assert failed.state[tickers[5]] == before.state[tickers[5]]
-    assert len(failed.state) == 12
+    output = read(settings, now=FRIDAY_EVENING, state=as_message(before.state))
+    assert output.exit_code == 1
+    assert output.state[tickers[5]] == failed(before.state[tickers[5]])
+    assert len(output.state) == 12
     sandbox.faults.clear()
-    done = read(settings, now=FRIDAY_EVENING, state=as_message(failed.state))
-    rows = table(before.records) | table(failed.records) | table(done.records)
+    done = read(settings, now=FRIDAY_EVENING, state=as_message(output.state))
+    rows = table(before.records) | table(output.records) | table(done.records)
     truth = sandbox.truth(tickers, date(2026, 10, 1), date(2026, 11, 20), "splits")
     assert rows == pytest.approx({key: trade.close for key, trade in truth.items()})
 
@@ -401,14 +403,14 @@ def test_it_stops_at_a_day_of_the_whole_market_that_it_cannot_read(sandbox: Sand
 def test_it_writes_the_same_whatever_the_number_of_workers(sandbox: Sandbox, workers: int) -> None:
     """Answers are used in the order of the questions, throttling and failures included."""
     tickers = many(40)
-    sandbox.fail("throttle", times=5, vendor="tiingo")
+    sandbox.fail("throttle-retry-after", times=5, vendor="tiingo")
     sandbox.fail("html", times=-1, vendor="tiingo", ticker=tickers[7])
     settings = config(sandbox, "tiingo", ", ".join([*tickers, "ZZZZ"]), num_workers=workers)
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     truth = sandbox.truth([*tickers[:7], *tickers[8:]], date(2026, 11, 13), date(2026, 11, 20))
     assert [(row["stock_ticker"], row["date"]) for row in output.records] == [(t, str(day)) for t, day in truth]
     assert output.error and "the tickers" not in output.error["message"].replace("the ticker ", "")
-    assert list(output.state) == [*tickers[:7], *tickers[8:]]
+    assert output.synced == [*tickers[:7], *tickers[8:]]
 
 
 def test_it_says_how_far_it_is(sandbox: Sandbox) -> None:
@@ -423,7 +425,8 @@ def test_it_says_how_far_it_is(sandbox: Sandbox) -> None:
     assert len(said.splitlines()) < 50
     estimates = [trace["estimate"] for trace in output.of_type("TRACE") if trace["type"] == "ESTIMATE"]
     assert [(each["name"], each["row_estimate"]) for each in estimates] == [("stock_prices", 300)]
-    assert estimates[0]["byte_estimate"] == pytest.approx(len(output.text) - len(said), rel=0.5)
+    of_records = sum(len(line) for line in output.text.splitlines() if '"type":"RECORD"' in line)
+    assert estimates[0]["byte_estimate"] == pytest.approx(of_records, rel=0.5)
 
 
 def test_it_says_until_when_it_waits(sandbox: Sandbox, waits: list[float]) -> None:
@@ -442,50 +445,60 @@ def test_it_writes_a_state_a_minute_in_a_slow_sync(sandbox: Sandbox, monkeypatch
 
 
 def test_it_reads_every_ticker_of_the_market(sandbox: Sandbox) -> None:
-    """One state for all of them: the last day. A first sync and a daily one are the same, a request a session."""
+    """One state for all of them: the last day, and the prints of the last sessions. A request a session."""
     now = at(sandbox, FRIDAY_EVENING.subtract(days=1))
     settings = config(sandbox, "massive", "*", start_date="2026-11-02")
     assert check(settings, now=now).connection == {"status": "SUCCEEDED"}
     sandbox.requests.clear()
     first = read(settings, now=now)
-    assert first.state == {"*": {"date": "2026-11-19", "price": None}}
+    (seen,) = first.state.values()
+    assert (seen["date"], seen["since"], seen["adjustment"], seen["provider"]) == (
+        "2026-11-19",
+        "2026-11-02",
+        "raw",
+        "massive",
+    )
+    assert seen["tickers"].split() == sorted(sandbox.universe)
+    assert max(seen["bars"]) == "2026-11-19"
     assert len(sandbox.requests) == 14
     second = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(first.state))
-    assert len(sandbox.requests) == 16
+    assert len(sandbox.requests) == 14 + 1 + 4, "the new session, and four old ones"
     truth = sandbox.truth(sandbox.universe, date(2026, 11, 2), date(2026, 11, 20))
     assert table(first.records) | table(second.records) == {key: trade.close for key, trade in truth.items()}
     keys = [(record["date"], record["stock_ticker"]) for record in first.records]
     assert keys == sorted(keys)
     third = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=1)), state=as_message(second.state))
-    assert (third.records, len(sandbox.requests)) == ([], 16)
+    assert (third.records, len(sandbox.requests)) == ([], 14 + 1 + 4)
 
 
 def test_it_reads_the_history_of_every_ticker_of_the_market_that_split_again(sandbox: Sandbox) -> None:
-    """Nobody keeps thousands of prices to compare: the vendor has a list of splits. A kill is made good."""
+    """A split moves the bars of the sessions that are asked for again. A kill is made good."""
     settings = config(sandbox, "massive", "*", start_date="2026-11-02", adjustment="splits")
     first = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
     sandbox.split("KO", date(2026, 11, 20), 2.0)
     sandbox.now = FRIDAY_EVENING
     second = read(settings, now=FRIDAY_EVENING, state=as_message(first.state))
-    assert "KO split after 2026-11-19; rereading from 2026-11-02." in second.log("WARN")
+    assert "rewrote the history of KO: 2026-11-10 changed. Rereading from 2026-11-02." in second.log("WARN")
     truth = sandbox.truth(sandbox.universe, date(2026, 11, 2), date(2026, 11, 20), "splits")
     whole = table(first.records) | table(second.records)
     assert whole == pytest.approx({key: trade.close for key, trade in truth.items()})
-    for state in second.states[:-1]:
-        rest = read(settings, now=FRIDAY_EVENING, state=as_message(state))
-        assert table(first.records) | table(rest.records) == whole
+    lines = second.text.splitlines()
+    for cut in [n for n, line in enumerate(lines, 1) if '"type":"STATE"' in line]:
+        killed = Output("\n".join(lines[:cut]), -9)
+        rest = read(settings, now=FRIDAY_EVENING, state=as_message(killed.state))
+        assert table([*first.records, *killed.records, *rest.records]) == whole
 
 
 def test_it_stops_at_a_list_of_splits_without_an_end(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A vendor that repeats its pages would have them read for ever."""
-    settings = config(sandbox, "massive", "*", start_date="2026-11-02", adjustment="splits")
+    """A vendor that repeats its pages would have them read for ever. The prices do not need the list."""
+    settings = config(sandbox, "massive", "*", start_date="2026-11-02")
     sandbox.universe = ["AAPL"]
-    first = read(settings, now=at(sandbox, FRIDAY_EVENING.subtract(days=1)))
     monkeypatch.setattr("source_stock_prices.events.MAX_PAGES", 0)
-    second = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(first.state))
-    assert (second.exit_code, second.records) == (1, [])
-    assert second.error and "more than 0 pages" in second.error["message"]
-    assert second.state == first.state
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=["stock_splits", "stock_prices"])
+    assert output.exit_code == 1
+    assert output.error and "more than 0 pages" in output.error["message"]
+    assert not output.rows("stock_splits")
+    assert len(output.rows("stock_prices")) == 15
 
 
 def test_it_says_who_serves_the_whole_market(sandbox: Sandbox) -> None:

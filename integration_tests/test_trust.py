@@ -25,6 +25,9 @@ ADJUSTED = [
     for adjustment in (SPLITS, ALL)
     if adjustment in PROVIDERS[vendor].adjustments
 ]
+ADJUSTED_CLOSE = ["tiingo", "eodhd", "marketstack", "iex"]
+"""Vendors whose raw rows have that column, too."""
+
 SPLIT_DAY = date(2026, 11, 19)
 BEFORE, AFTER = FRIDAY_EVENING.subtract(days=2), FRIDAY_EVENING.add(days=1)
 
@@ -110,15 +113,28 @@ def test_it_tries_a_rewritten_history_again_when_reading_it_failed(sandbox: Sand
 
 
 def test_it_does_not_take_a_correction_of_raw_prices_for_a_rewritten_history(sandbox: Sandbox) -> None:
-    """Raw prices stay as traded: the corrected bar is read again, and nothing else."""
-    before = read(config(sandbox, "tiingo", start_date="2026-06-01"), now=at(sandbox, BEFORE))
+    """Raw prices stay as traded, and so do the oldest of the window: the corrected bar is read again, and no other."""
+    settings = config(sandbox, "massive", start_date="2026-06-01")
+    before = read(settings, now=at(sandbox, BEFORE))
     sandbox.correct("AAPL", date(2026, 11, 18), close=288.0)
     sandbox.split("AAPL", SPLIT_DAY, 4.0)
-    after = read(
-        config(sandbox, "tiingo", start_date="2026-06-01"), now=at(sandbox, AFTER), state=as_message(before.state)
-    )
+    after = read(settings, now=at(sandbox, AFTER), state=as_message(before.state))
     assert [row["date"] for row in after.records] == ["2026-11-18", "2026-11-19", "2026-11-20"]
     assert after.records[0]["price"] == 288.0
+
+
+@pytest.mark.parametrize("vendor", ADJUSTED_CLOSE)
+def test_it_reads_raw_prices_again_whose_adjusted_close_moved(sandbox: Sandbox, vendor: str) -> None:
+    """A split rewrites that column, beside prices that stay as they were: no row keeps the old one."""
+    settings = config(sandbox, vendor, start_date="2026-06-01")
+    before = read(settings, now=at(sandbox, BEFORE))
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    after = read(settings, now=at(sandbox, AFTER), state=as_message(before.state))
+    rows = {row["date"]: row["adjusted_close"] for row in [*before.records, *after.records]}
+    anew = read(settings, now=AFTER)
+    assert rows and None not in rows.values()
+    assert rows == {row["date"]: row["adjusted_close"] for row in anew.records}
+    assert "rewrote the history of AAPL: " in after.log("WARN")
 
 
 def test_it_warns_of_a_last_bar_that_is_gone(sandbox: Sandbox) -> None:
@@ -130,14 +146,15 @@ def test_it_warns_of_a_last_bar_that_is_gone(sandbox: Sandbox) -> None:
     )
     assert after.exit_code == 0
     assert [row["date"] for row in after.records] == ["2026-11-19", "2026-11-20"]
-    assert "no longer serves the last bar read for AAPL (2026-11-18)" in after.log("WARN")
+    assert "no longer serves the last bars read for AAPL (2026-11-18)." in after.log("WARN")
 
 
 def test_it_warns_of_a_ticker_that_seems_reused(sandbox: Sandbox) -> None:
-    """A raw price that is suddenly another's belongs to another company."""
+    """A price that is suddenly another's belongs to another company. A state of an older version has but one price."""
     state = as_message({"AAPL": {"date": "2026-11-18", "price": 7.5}})
     output = read(config(sandbox, "massive"), now=at(sandbox, AFTER), state=state)
-    assert "AAPL on 2026-11-18: raw price was 7.5, now " in output.log("WARN")
+    assert "rewrote the history of AAPL: 2026-11-18 changed. Rereading from 2026-11-18." in output.log("WARN")
+    assert [row["date"] for row in output.records] == ["2026-11-18", "2026-11-19", "2026-11-20"]
 
 
 def test_it_tells_of_sessions_without_a_bar(sandbox: Sandbox) -> None:

@@ -59,12 +59,11 @@ def test_it_asks_once_for_a_window_that_is_served() -> None:
     assert list(heard.summary()) == []
 
 
-def test_it_names_the_tickers_and_the_day_before_which_their_rows_stay() -> None:
-    """They may have another scale than the rest: only somebody who is told can do something about it."""
+def test_it_says_of_which_tickers_it_cut_the_answer_and_where() -> None:
+    """Whoever uses it knows whether rows of an old scale stay before that day."""
     vendor, heard = Vendor(date(2024, 11, 20)), report()
     Reach(vendor.ask).ask_as_far_as_it_goes(question(date(2020, 1, 2), "AAPL", "MSFT"), heard)
-    (line,) = heard.summary()
-    assert "plan reaches back to 2024-11-20: rows of AAPL, MSFT before that day keep their old scale" in line
+    assert heard.cut == {"AAPL": date(2024, 11, 20), "MSFT": date(2024, 11, 20)}
 
 
 def test_it_remembers_for_every_other_ticker_how_far_the_plan_reaches() -> None:
