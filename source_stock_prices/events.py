@@ -316,7 +316,8 @@ def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
         return body if isinstance(body, list) else [body]
     key, *rest = path
     if key != "*":
-        return _rows(body.get(key, []), rest)
+        found = body.get(key)
+        return [] if found is None else _rows(found, rest)
     parts = list((body.values() if isinstance(body, dict) else body) or ())
     if not rest:
         return parts

@@ -11,6 +11,7 @@ from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, K
 ADJUSTMENTS = {RAW: "raw", SPLITS: "split", ALL: "all"}
 FIELDS = Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n")
 PAIR = "Check api_secret too: both are issued as a pair, and reissued when a paper account is reset."
+SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 SPELLING = "Alpaca writes tickers in capital letters, with a dot before the share class: BRK.B."
 RULES = (
     # {"message":"forbidden."} · without keys a page of HTML with 401
@@ -23,8 +24,12 @@ RULES = (
     Rule(403, "subscription does not permit", Kind.NOT_ENTITLED, fix="Every plan includes the iex feed."),
     # {"message":"invalid symbol: CSP1"}: a ticker no exchange of the US could have. It fails the whole request.
     Rule(400, "invalid symbol", Kind.UNKNOWN_TICKER, fix=SPELLING),
-    # {"message":"too many requests."}
-    Rule(429, "", Kind.THROTTLED, wait=60),
+    # {"message":"account is suspended"}, believed
+    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    # {"message": "too many requests."}, without a header that says when, though the reference has X-RateLimit-Reset.
+    # Measured: a bucket that refills at 3.2 requests a second. In 15 seconds there is room for all workers, and the
+    # waits of one request together outlast a minute, should the limit be one of minutes after all.
+    Rule(429, "", Kind.THROTTLED, wait=15),
 )
 
 

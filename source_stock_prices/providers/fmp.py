@@ -10,11 +10,17 @@ from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, K
 
 # A burst and a spent daily quota get the same answer. This is said after some minutes of waiting.
 SPENT = "The daily quota may also be used up (250 requests on the free plan): it resets tomorrow."
+TRAFFIC = "It counts the traffic of the last 30 days, so that it takes days until there is room again."
+SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 OTHER_ENDPOINT = "Your plan may cover another adjustment, or other streams."
 
 RULES = (
     # {"Error Message":"Invalid API KEY. Feel free to create a Free API Key or visit ..."}
     Rule(None, "invalid api key", Kind.BAD_CREDENTIALS),
+    # {"Error Message":"Account suspended. Please contact info@financialmodelingprep.com more details."}, with 403
+    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    # {"Error Message":"Bandwidth Limit Reach . Please upgrade your plan or visit our documentation ..."}, with 429
+    Rule(None, "bandwidth", Kind.QUOTA_SPENT, fix=TRAFFIC),
     # {"Error Message":"Limit Reach . Please upgrade your plan or visit our documentation ..."}, also seen with 200,
     # never with Retry-After
     Rule(None, "limit reach", Kind.THROTTLED, wait=60, fix=SPENT),
