@@ -150,11 +150,14 @@ def test_it_asks_a_bucket_again_as_soon_as_it_holds_some_requests(sandbox: Sandb
     assert [round(wait) for wait in waits if wait] == [15, 1]
 
 
-def test_it_takes_a_day_that_is_too_new_for_no_limit_of_the_plan(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("vendor", "refusal"), [("massive", "timeframe"), ("alpaca", "recent"), ("alpaca", "recent-as-before")]
+)
+def test_it_takes_a_day_that_is_too_new_for_no_limit_of_the_plan(sandbox: Sandbox, vendor: str, refusal: str) -> None:
     """Massive refuses it in the words of one that is too old: the days before are read, and it is asked for later."""
     sandbox.now = FRIDAY_EVENING
-    sandbox.fail("timeframe", vendor="massive")
-    output = read(config(sandbox, "massive"), now=FRIDAY_EVENING)
+    sandbox.fail(refusal, vendor=vendor)
+    output = read(config(sandbox, vendor), now=FRIDAY_EVENING)
     truth = sandbox.truth(["AAPL"], date(2026, 11, 13), date(2026, 11, 19))
     assert output.exit_code == 0
     assert table(output.records) == {key: trade.close for key, trade in truth.items()}

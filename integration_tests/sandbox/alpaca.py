@@ -45,6 +45,9 @@ REFUSALS = {
     "bad-key": partial(_message, 403, "forbidden."),
     "throttle": partial(_message, 429, "too many requests."),
     "plan": partial(_message, 403, "subscription does not permit querying OTC data"),
+    "recent-as-before": partial(
+        _message, 422, "your subscription does not permit querying data from the past 15 minutes", code=42210000
+    ),
     "recent": partial(_message, 403, "subscription does not permit querying recent SIP data", code=42210000),
 }
 

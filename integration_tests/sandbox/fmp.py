@@ -73,9 +73,7 @@ REFUSALS = {
         "Bandwidth Limit Reach . Please upgrade your plan or visit our documentation for more details at "
         "https://site.financialmodelingprep.com/",
     ),
-    "suspended": partial(
-        _error, 403, "Account suspended. Please contact info@financialmodelingprep.com more details."
-    ),
+    "suspended": partial(_error, 403, "Account suspended. Please contact info@financialmodelingprep.com more details."),
     # Plain text.
     "plan": partial(
         answer, f"Restricted Endpoint: This endpoint is not available under your current subscription {UPGRADE}", 402

@@ -7,7 +7,7 @@ from itertools import repeat
 from re import compile as pattern
 from typing import Any
 
-from source_stock_prices.providers.answer import EPOCH, NUMBERS, Answer, new_york_day, number, on_host
+from source_stock_prices.providers.answer import NUMBERS, Answer, new_york_day, number, on_host
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import (
     ANY,
@@ -51,20 +51,13 @@ RULES = (
     Rule(None, "timeframe", Kind.BEYOND_PLAN, fix="The free plan covers 2 years."),
     # {"status":"NOT_AUTHORIZED","message":"You are not entitled to this data. Please upgrade your plan at ..."}
     Rule(None, "not entitled", Kind.NOT_ENTITLED),
+    Rule(None, "upgrade your plan", Kind.NOT_ENTITLED),
     # {"status":"NOT_FOUND","message":"Ticker not found."}, only from the ticker reference: bars of an unknown
     # ticker are an empty 200.
     Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),
 )
 
-FIELDS = Fields(
-    close="c",
-    open="o",
-    high="h",
-    low="l",
-    volume="v",
-    vwap="vw",
-    trade_count="n",
-)
+FIELDS = Fields(close="c", open="o", high="h", low="l", volume="v", vwap="vw", trade_count="n")
 
 DAY = pattern(r"\d{4}-\d\d-\d\d")
 
@@ -199,21 +192,12 @@ def _of_timeframe(problem: Problem, answer: Answer) -> Problem:
     if not days:
         return problem
     start, end = days[0], days[-1]
-    today = _today(answer)
+    today = answer.sent_on
     if today is None:
         return problem if start < end else problem._replace(kind=Kind.NOT_ENTITLED, fix="")
     if end < str(today) or start < str(today - LEAST_REACH):
         return problem
     return problem._replace(kind=Kind.NOT_YET, fix="")
-
-
-def _today(answer: Answer) -> date | None:
-    """The day in New York by the vendor's clock; None where that cannot be read."""
-    try:
-        today = new_york_day(int(answer.sent_at or 0) * 1000)
-    except OverflowError:
-        return None
-    return today if today.year > EPOCH.year else None
 
 
 def _with_tickers(rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
