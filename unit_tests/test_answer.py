@@ -221,7 +221,6 @@ def test_it_finds_the_vendors_words(body: Any, text: str) -> None:
         ("Sat, 21 Nov 2026 04:59:59 GMT", date(2026, 11, 20)),
         ("Sat, 21 Nov 2026 05:00:00 GMT", date(2026, 11, 21)),
         ("Thu, 01 Jan 1970 00:00:00 GMT", None),
-        ("Mon, 01 Jan 0001 00:00:00 GMT", None),
         ("noon", None),
         ("", None),
     ],

@@ -24,8 +24,8 @@ from source_stock_prices.providers.terms import (
     Rule,
 )
 
-LEAST_REACH = timedelta(days=700)
-"""Every plan serves two years; here with some days to spare."""
+RECENT = timedelta(days=28)
+"""A window that starts no longer ago is too old for no plan: the smallest reaches back two years."""
 
 SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 NOT_STOCKS = (
@@ -195,7 +195,7 @@ def _of_timeframe(problem: Problem, answer: Answer) -> Problem:
     today = answer.sent_on
     if today is None:
         return problem if start < end else problem._replace(kind=Kind.NOT_ENTITLED, fix="")
-    if end < str(today) or start < str(today - LEAST_REACH):
+    if end < str(today) or start < str(today - RECENT):
         return problem
     return problem._replace(kind=Kind.NOT_YET, fix="")
 
