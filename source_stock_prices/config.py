@@ -86,6 +86,7 @@ class Config:
         _check_dates(config.start_date, config.end_date)
         _check_one_start(config.start_date, config.history_days)
         _check_whole_market(config.tickers, config.provider)
+        _check_tickers(config.tickers, config.provider)
         _check_adjustment(config.adjustment, config.provider)
         return config
 
@@ -426,6 +427,13 @@ def _check_whole_market(tickers: tuple[str, ...], provider: Provider) -> None:
     raise ConfigError(
         f"stock_ticker: {provider.title} cannot serve '*', the whole market. Supported by: {', '.join(titles)}."
     )
+
+
+def _check_tickers(tickers: tuple[str, ...], provider: Provider) -> None:
+    for ticker in tickers:
+        objection = provider.objection(ticker)
+        if objection:
+            raise ConfigError(f"stock_ticker: {ticker} cannot be served. {objection} Remove it from stock_ticker.")
 
 
 def _check_adjustment(adjustment: str, provider: Provider) -> None:

@@ -100,6 +100,10 @@ def test_it_takes_dates_as_days() -> None:
             {"stock_ticker": "*"},
             "stock_ticker: Sample market cannot serve '*', the whole market. Supported by: Massive",
         ),
+        (
+            {"stock_ticker": "AAPL, X:BTCUSD", "provider": {"name": "massive", "api_key": "k"}},
+            "stock_ticker: X:BTCUSD cannot be served. Massive keeps its bars of currencies (C:), crypto (X:), ",
+        ),
         ({"requests_per_minute": True}, "requests_per_minute must be a whole number from 1 to 60000, not True."),
         ({"requests_per_minute": "5"}, "requests_per_minute must be a number, not the text '5': write it"),
         ({"requests_per_minute": 5.5}, "requests_per_minute must be a whole number from 1 to 60000, not 5.5."),
