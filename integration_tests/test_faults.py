@@ -11,6 +11,7 @@ from integration_tests.sandbox import Sandbox
 from integration_tests.scenario import FRIDAY_EVENING, GARBLED, PASSING, VENDORS, config, faults_of, last_served, many
 from source_stock_prices.http import MAX_TRIES
 from source_stock_prices.providers import PROVIDERS
+from source_stock_prices.report import MAX_FAILURES_IN_A_ROW
 
 TICKERS = ["AAPL", "MSFT", "GOOG"]
 
@@ -107,7 +108,7 @@ def test_it_goes_on_past_garbled_answers_that_are_not_in_a_row(sandbox: Sandbox)
 
 @pytest.mark.parametrize(("vendor", "fault"), faults_of(VENDORS, ["html", "500"]))
 def test_it_stops_when_no_answer_is_good(sandbox: Sandbox, vendor: str, fault: str) -> None:
-    """Then it is no ticker's fault, and asking on would only cost requests."""
+    """Ten in a row are no ticker's fault, and asking on would only cost requests. A batch is taken apart first."""
     sandbox.now = FRIDAY_EVENING
     sandbox.fail(fault, times=-1, vendor=vendor)
     output = read(config(sandbox, vendor, ", ".join(many(50)), num_workers=1), now=FRIDAY_EVENING)
@@ -115,7 +116,7 @@ def test_it_stops_when_no_answer_is_good(sandbox: Sandbox, vendor: str, fault: s
     assert output.error and output.error["failure_type"] == OF_TICKER[fault][0]
     assert not output.records
     tries = {"html": 1, "500": MAX_TRIES}[fault]
-    assert len(sandbox.requests) <= 4 * tries
+    assert len(sandbox.requests) <= 2 * MAX_FAILURES_IN_A_ROW * tries
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
