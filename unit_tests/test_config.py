@@ -101,7 +101,7 @@ def test_it_takes_dates_as_days() -> None:
             "stock_ticker: Sample market cannot serve '*', the whole market. Supported by: Massive",
         ),
         (
-            {"stock_ticker": "AAPL, X:BTCUSD", "provider": {"name": "massive", "api_key": "k"}},
+            {"stock_ticker": "AAPL, X:BTCUSD", "provider": {"name": "massive", "api_key": "s3cr3t"}},
             "stock_ticker: X:BTCUSD cannot be served. Massive keeps its bars of currencies (C:), crypto (X:), ",
         ),
         ({"requests_per_minute": True}, "requests_per_minute must be a whole number from 1 to 60000, not True."),
