@@ -58,12 +58,12 @@ class Market:
     def _of_whole(self, entries: Mapping[str, Entry]) -> Recheck:
         entry = entries.get(ANY, {})
         prints = {}
+        self._unread = self._still_unread(entry)
         if "date" in entry:
             self._since = healing.first_day(entry)
-            self._unread = self._still_unread(entry)
-            if self._is_comparable(entry):
-                self.state_date = date.fromisoformat(entry["date"])
-                prints = known_of_market(entry)
+        if self._is_comparable(entry):
+            self.state_date = date.fromisoformat(entry["date"])
+            prints = known_of_market(entry)
         waiting = []
         for ticker, each in entries.items():
             if each.get("again") is True:
@@ -250,6 +250,8 @@ class Market:
 
     def _still_unread(self, entry: Entry) -> date | None:
         """The last day that was read with another setting, and not again; None where there is none."""
+        if "date" not in entry:
+            return None
         if self._is_of_other_setting(entry):
             return date.fromisoformat(entry["date"])
         if "again" in entry:
