@@ -56,7 +56,7 @@ class Arrivals:
         self._rereading: set[str] = set()
 
     def reread(self) -> dict[str, date]:
-        """The tickers whose history turned out to be rewritten, and the first day to read again: it comes from now on."""
+        """The tickers whose history turned out to be rewritten, with its first day: from now on it is what arrives."""
         self._rereading = set(self._rewritten)
         return self._rewritten
 
@@ -90,9 +90,7 @@ class Arrivals:
 
     def _is_history(self, ticker: str) -> bool:
         """Whether a ticker's bars are its whole history, read again."""
-        if ticker in self._rereading:
-            return True
-        if self._entries.is_waiting(ticker):
+        if ticker in self._rereading or self._entries.is_waiting(ticker):
             return True
         return self._entries.changed_setting(ticker) is not None
 

@@ -119,15 +119,16 @@ class Market:
         reason = self._doubt(day, count, said)
         if reason is None:
             if self.is_history(day):
-                return self._unknown(bars)
+                return self._uncompared(bars)
             return self._judged(day, bars)
 
         report.remark(NOT_BELIEVED.format(reason=reason), str(day))
         if self.is_read(day):
             return self._held_back(day)
         if self._may_still_come(day):
-            said_of_day = f"the session of {day} is not believed: {reason}"
-            raise ProviderError(Problem(Kind.INCOMPLETE, said_of_day))
+            doubt = f"the session of {day} is not believed: {reason}"
+            problem = Problem(Kind.INCOMPLETE, doubt)
+            raise ProviderError(problem)
         return self._judged(day, bars)
 
     def _doubt(
@@ -144,7 +145,7 @@ class Market:
             self._rows_before = count
         return reason
 
-    def _unknown(self, bars: Iterable[Bar]) -> Taken:
+    def _uncompared(self, bars: Iterable[Bar]) -> Taken:
         """The bars of a session that the state has no prints of: there is nothing to compare."""
         waiting = self._recheck.waiting
         fresh = [bar for bar in bars if bar.ticker not in waiting]

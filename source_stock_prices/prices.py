@@ -1,4 +1,4 @@
-"""Prices in a sync: which bars are asked for, and what of an answer a sync can go on without.
+"""Prices in a sync: which bars are asked for, and which of them a sync can go on without.
 
 The way of a bar: *queries* are asked for their *answer* in a worker, and `arrivals` makes *records* of what came, on
 the main thread, and notes in the *state* that they were emitted.
@@ -120,7 +120,8 @@ class Prices:
             if change:
                 by_change[change].append(ticker)
         for change, tickers in by_change.items():
-            first = min(healing.first_day(self._entries.of(ticker)) for ticker in tickers)
+            first_days = [healing.first_day(self._entries.of(ticker)) for ticker in tickers]
+            first = min(first_days)
             which = "the whole market" if tickers == [ANY] else names(tickers)
             self._logger.warning(f"{self.name}: {change}; rereading {which} from {first}.")
 
@@ -158,7 +159,8 @@ class Prices:
         if self._is_by_date(query):
             return self._answer_of_session(query, report)
         ask = self._reach.ask
-        if self._market.is_whole or all(self._entries.has_read(ticker) for ticker in query.tickers):
+        was_read = all(self._entries.has_read(ticker) for ticker in query.tickers)
+        if self._market.is_whole or was_read:
             ask = self._reach.ask_as_far_as_it_goes
         found = by_ticker(ask, query, report, self._provider)
         self._forgive_unreached(query, found, report)
@@ -182,7 +184,8 @@ class Prices:
     ) -> None:
         """What an earlier start adds before the plan's window is no failure of a ticker that is read."""
         for ticker, error in list(report.failed.items()):
-            if error.problem.kind is Kind.BEYOND_PLAN and self._entries.begin_after(query, ticker):
+            is_earlier = self._entries.begin_after(query, ticker)
+            if is_earlier and error.problem.kind is Kind.BEYOND_PLAN:
                 del report.failed[ticker]
                 found[ticker] = []
                 report.remark(UNREACHED.format(first=query.start), ticker)
@@ -195,10 +198,10 @@ class Prices:
         report: Report,
     ) -> bool:
         """An old session of the whole market that the plan no longer reaches stops nothing."""
-        if error.problem.kind is not Kind.BEYOND_PLAN or not self._is_by_date(query):
+        if error.problem.kind is not Kind.BEYOND_PLAN:
             return False
         market = self._market
-        if not market.is_read(query.start):
+        if not self._is_by_date(query) or not market.is_read(query.start):
             return False
         report.remark(BEYOND_PLAN, str(query.start))
         if market.is_whole and market.is_history(query.start):
