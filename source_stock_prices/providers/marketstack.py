@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from source_stock_prices.providers.answer import Answer, text_at
-from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.mend import mend
+from source_stock_prices.providers.provider import Provider, in_proportion
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
     USD,
+    Bar,
     Fields,
     Kind,
     Query,
@@ -89,6 +91,7 @@ class Marketstack(Provider):
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
     fields = FIELDS
+    optional_fields = frozenset(("dividend", "split_factor"))  # an index has neither
     currency_field = "price_currency"
 
     api_key: str = field(repr=False)
@@ -145,6 +148,30 @@ class Marketstack(Provider):
         for row in answer.json["data"]:
             for ticker in tickers.get(self._symbol(row), ("",)):
                 yield ticker, row
+
+    def bar(self, row: Any, query: Query) -> Bar | None:
+        bar = super().bar(row, query)
+        if bar is None or query.adjustment == RAW or None not in (bar.open, bar.high, bar.low, bar.volume):
+            return bar
+        return self._completed(bar, row, query)
+
+    def _completed(self, adjusted: Bar, row: Any, query: Query) -> Bar:
+        """An adjusted bar with what is null in it taken from the numbers as traded, prices in proportion to the close.
+
+        The volume is only taken where nothing was adjusted since: what a dividend does not change, a split does.
+        """
+        ticker, cells = row
+        as_traded = mend(cells, AS_TRADED, self.optional_fields)
+        traded = as_traded and super().bar((ticker, as_traded.row), query._replace(adjustment=RAW))
+        if not traded:
+            return adjusted
+        known = in_proportion(traded)
+        if traded.close != traded.adjusted_close:
+            known = known._replace(volume=None)
+        for field in ("open", "high", "low", "volume"):
+            if getattr(adjusted, field) is None:
+                adjusted = adjusted._replace(**{field: getattr(known, field)})
+        return adjusted
 
     def _symbol(self, row: Any) -> str:
         """The spelling of a row's ticker; an empty one where it does not tell."""
