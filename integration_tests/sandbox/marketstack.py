@@ -35,7 +35,7 @@ REFUSALS = {
 WHOLE_SINCE = date(2022, 10, 18)
 """Rows before this day have an adjusted close but no other adjusted field, and so have some later ones."""
 
-EVERY = 7
+EVERY = 5
 """One calendar day in so many has such a row still."""
 
 

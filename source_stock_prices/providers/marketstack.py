@@ -73,6 +73,9 @@ ADJUSTED = AS_TRADED._replace(
 )
 FIELDS = {RAW: AS_TRADED, ALL: ADJUSTED}
 
+FILLED = ("open", "high", "low", "volume")
+"""What is null in some adjusted rows, beside an adjusted close and all numbers as traded."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Marketstack(Provider):
@@ -158,20 +161,21 @@ class Marketstack(Provider):
     def _completed(self, adjusted: Bar, row: Any, query: Query) -> Bar:
         """An adjusted bar with what is null in it taken from the numbers as traded, prices in proportion to the close.
 
-        The volume is only taken where nothing was adjusted since: what a dividend does not change, a split does.
+        Where the close is the same in both, all numbers are. Elsewhere the volume stays null, for a split changes it
+        and a dividend does not; and so do prices whose close is outside of its day's range, a slip of the vendor's.
         """
         ticker, cells = row
         as_traded = mend(cells, AS_TRADED, self.optional_fields)
         traded = as_traded and super().bar((ticker, as_traded.row), query._replace(adjustment=RAW))
         if not traded:
             return adjusted
-        known = in_proportion(traded)
+        known = traded
         if traded.close != traded.adjusted_close:
-            known = known._replace(volume=None)
-        for field in ("open", "high", "low", "volume"):
-            if getattr(adjusted, field) is None:
-                adjusted = adjusted._replace(**{field: getattr(known, field)})
-        return adjusted
+            if not _is_in_its_range(traded):
+                return adjusted
+            known = in_proportion(traded)._replace(volume=None)
+        nulls = [field for field in FILLED if getattr(adjusted, field) is None]
+        return adjusted._replace(**{field: getattr(known, field) for field in nulls})
 
     def _symbol(self, row: Any) -> str:
         """The spelling of a row's ticker; an empty one where it does not tell."""
@@ -197,3 +201,8 @@ class Marketstack(Provider):
             if len(listings) == 1:
                 unambiguous[name] = alike
         return unambiguous
+
+
+def _is_in_its_range(bar: Bar) -> bool:
+    low, close, high = bar.low, bar.close, bar.high
+    return bool(low and close and high and low <= close <= high)
