@@ -18,6 +18,7 @@ from requests import Response
 from source_stock_prices.providers.answer import (
     Answer,
     calendar_day,
+    number,
     numbers,
     trim,
 )
@@ -89,7 +90,7 @@ class Provider(ABC):
     """For each adjustment, where the numbers of a bar are in a row."""
 
     optional_fields: ClassVar[frozenset[str]] = frozenset()
-    """Fields that some rows lack."""
+    """Fields that some rows lack: null without a word."""
 
     currency_field: ClassVar[str] = "currency"
     """The field of a row that holds the currency of its prices, of a vendor that tells it."""
@@ -301,6 +302,28 @@ def currency_code(text: Any) -> str | None:
     if not isinstance(text, str) or not CURRENCY.fullmatch(text) or text.upper() in HUNDREDTHS:
         return None
     return text.upper()
+
+
+def in_proportion(bar: Bar) -> Bar:
+    """A bar as traded with its prices scaled as its close is adjusted, in ten digits; a low that is the close stays it.
+
+    A price is None where there is nothing to scale by. The volume stays as it is.
+    """
+    close, adjusted = bar.close, bar.adjusted_close
+
+    def scaled(price: float | None) -> float | None:
+        if price is None or not close or not adjusted:
+            return None
+        if price == close:
+            return adjusted
+        return number(f"{price * (adjusted / close):.10g}")
+
+    return bar._replace(
+        open=scaled(bar.open),
+        high=scaled(bar.high),
+        low=scaled(bar.low),
+        close=adjusted,
+    )
 
 
 def classify(answer: Answer, said: str, rules: Iterable[Rule]) -> Problem:
