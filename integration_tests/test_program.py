@@ -14,6 +14,7 @@ import pytest
 
 from integration_tests.front_door import Output, catalog, read, table
 from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox.faults import SECONDS
 from integration_tests.scenario import SCHEMA, config
 
 PROGRAMS = [[str(Path(sys.executable).with_name("source-stock-prices"))], [sys.executable, "main.py"]]
@@ -21,7 +22,7 @@ SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT, KO, JNJ",
 
 
 def run(*args: str) -> Output:
-    done = subprocess.run(args, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(args, capture_output=True, text=True, timeout=300, check=False)
     assert not done.stderr
     return Output(done.stdout, done.returncode)
 
@@ -64,15 +65,16 @@ def test_it_is_whole_again_after_a_kill(files: Path, lines: int) -> None:
     assert table(killed.records) | table(rest.records) == table(whole.records)
 
 
-def test_it_holds_no_record_back_while_it_waits(files: Path, sandbox: Sandbox) -> None:
+def test_it_holds_no_record_back_while_it_waits(files: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records are written in blocks, but what was read is the platform's before the next answer is there."""
     sandbox.now = pendulum.now()
-    sandbox.fail("timeout", vendor="tiingo", ticker="MSFT")
+    monkeypatch.setitem(SECONDS, "timeout", 300.0)
+    sandbox.fail("timeout", times=-1, vendor="tiingo", ticker="MSFT")  # answered after the program has ended
     tickers = ", ".join(["AAPL", "MSFT", *(f"T{n}" for n in range(20))])  # so many that no STATE comes between the two
     (files / "config.json").write_text(json.dumps(config(sandbox, "tiingo", tickers, start_date="2026-01-02")))
     args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
-        too_late = Timer(15, process.kill)
+        too_late = Timer(120, process.kill)
         too_late.start()
         assert process.stdout
         found = any(line.startswith('{"type":"RECORD"') for line in process.stdout)
