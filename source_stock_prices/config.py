@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import date
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,9 @@ from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS, is_ticker
 
 HTTP_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
+
+INSIDE = (".local", ".internal", ".localhost")
+"""How names end that no public host has."""
 
 ADJUSTMENTS = (RAW, SPLITS, ALL)
 
@@ -55,6 +60,7 @@ class Config:
     num_workers: int = 4
     history_days: int | None = None
     recheck_sessions: int = 10
+    allow_http: bool = False
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
@@ -71,7 +77,10 @@ class Config:
             num_workers=_whole_number(raw, "num_workers", MAX_WORKERS) or cls.num_workers,
             history_days=_whole_number(raw, "history_days", MAX_HISTORY_DAYS),
             recheck_sessions=_recheck_sessions(raw),
+            allow_http=_flag(raw, "allow_http"),
         )
+        if not config.allow_http:
+            _check_encrypted(config.provider)
         _check_dates(config.start_date, config.end_date)
         _check_one_start(config.start_date, config.history_days)
         _check_whole_market(config.tickers, config.provider)
@@ -202,7 +211,7 @@ def _address(value: str) -> str:
     if _is_address(value):
         return value.rstrip("/")
     # Neither a password before the host nor a key in the query may be shown.
-    without_user = re.sub(r"//[^/]*@", "//****@", value)
+    without_user = re.sub("//.*@", "//****@", value)
     shown = without_user.partition("?")[0]
     raise ConfigError(f"provider.base_url must be an address such as https://example.com/path, not {shown!r}.")
 
@@ -214,6 +223,37 @@ def _is_address(value: str) -> bool:
         return urlsplit(value).port != 0
     except ValueError:
         return False
+
+
+def _check_encrypted(provider: Provider) -> None:
+    address = urlsplit(provider.base_url)
+    if address.scheme.lower() != "http" or _is_inside(address.hostname or ""):
+        return
+    raise ConfigError(
+        f"provider.base_url: {provider.base_url} would send the API key over the network unencrypted. Use https://, or"
+        " set allow_http to true if the way to this host is safe."
+    )
+
+
+def _is_inside(host: str) -> bool:
+    """Whether a host is this machine or in a private network, as far as its name or address tells."""
+    name = host.lower().rstrip(".")
+    address = _ip_address(name)
+    if address is None:
+        return "." not in name or name.endswith(INSIDE)
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is given as, in any form that a resolver takes: 127.1 and 2130706433 are 127.0.0.1."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            return IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _tickers(value: Any) -> tuple[str, ...]:
