@@ -125,7 +125,8 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
         sys.stdout.fileno(), "w", WRITE_BUFFER_BYTES, encoding="utf-8", newline="", closefd=False
     )
     sys.stdout = cast(TextIO, Door(out))
-    sys.stderr = cast(TextIO, Door(sys.stderr))
+    if sys.stderr and not isinstance(sys.stderr, Door):
+        sys.stderr = cast(TextIO, Door(sys.stderr))
     init_uncaught_exception_handler(init_logger("airbyte"))
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):

@@ -83,14 +83,14 @@ class Reading(NamedTuple):
 
 
 class Secrets:
-    """The keys to mask."""
+    """The keys to mask. A text of fewer characters than `shortest` has none."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self.secrets = tuple(dict.fromkeys(secret for secret in secrets if len(secret) >= SHORTEST))
         forms = {_folded(step.text) for secret in self.secrets for step in _steps(_whole(secret))}
         patterns: set[str] = set()
         pieces: set[str] = set()
-        shortest = FRAGMENT
+        self.shortest = FRAGMENT
         for form in forms:
             if len(form) >= FRAGMENT:
                 patterns |= {re.escape(form[at : at + FRAGMENT]) for at in range(len(form) - FRAGMENT + 1)}
@@ -98,11 +98,11 @@ class Secrets:
             elif len(form) >= SHORTEST:
                 patterns.add(_by_itself(form))
                 pieces.add(form)
-                shortest = min(shortest, len(form))
+                self.shortest = min(self.shortest, len(form))
         self._pieces = tuple(pieces)
         self._part = re.compile(f"(?=({'|'.join(sorted(patterns))}))")
-        self._base64 = re.compile(rf"[A-Za-z0-9+/_-]{{{shortest * 4 // 3},}}")
-        self._hexadecimal = re.compile(rf"[0-9a-f]{{2}}(?:[ :-]?[0-9a-f]{{2}}){{{shortest - 1},}}", re.IGNORECASE)
+        self._base64 = re.compile(rf"[A-Za-z0-9+/_-]{{{self.shortest * 4 // 3},}}")
+        self._hexadecimal = re.compile(rf"[0-9a-f]{{2}}(?:[ :-]?[0-9a-f]{{2}}){{{self.shortest - 1},}}", re.IGNORECASE)
 
     def places(self, reading: Reading, depth: int) -> Iterator[Place]:
         """Where parts of a key were read from."""
@@ -120,18 +120,19 @@ class Secrets:
 
     def _from_base64(self, reading: Reading) -> Reading | None:
         """All that stands in a text as base64, wherever it begins in a word, one after the other."""
-        runs: list[tuple[str, int]] = []
+        runs: list[tuple[str, Place]] = []
         for match in self._base64.finditer(reading.text):
             letters = match[0].translate(STANDARD)
-            for skipped in range(4):
-                run = letters[skipped:]
-                padded = run + "A" * (-len(run) % 4)
-                content = binascii.a2b_base64(padded)[: len(run) * 3 // 4]
-                runs.append((_text(content), match.start() + skipped))
+            for shift in range(4):
+                run = "A" * shift + letters
+                content = binascii.a2b_base64(run + "A" * (-len(run) % 4))[: len(run) * 3 // 4]
+                runs.append((_text(content), (match.start(), shift)))
 
-        def place(start: int, at: int) -> Place:
-            first, last = start + at * 4 // 3, start + (at * 4 + 5) // 3
-            return reading.place(first)[0], reading.place(min(last, len(reading.text) - 1))[1]
+        def place(run: Place, at: int) -> Place:
+            start, shift = run
+            first = max(at * 4 // 3 - shift, 0)
+            last = max((at * 4 + 3) // 3 - shift, 0)
+            return reading.place(start + first)[0], reading.place(start + last)[1]
 
         return _in_a_row(runs, place)
 
@@ -187,7 +188,7 @@ def mask(text: str, depth: int = MAX_DEPTH) -> str:
 
     With a `depth` of 0 neither base64 nor hexadecimal is looked for.
     """
-    if not _secrets.secrets or len(text) < SHORTEST:
+    if not _secrets.secrets or len(text) < _secrets.shortest:
         return text
     places = _secrets.places(_whole(text), depth)
     masked: list[str] = []
