@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 from urllib3.exceptions import MaxRetryError
 
-from integration_tests.conftest import DRAWN
+from integration_tests.conftest import DRAWN, end_of_workers
 from integration_tests.front_door import catalog, program
 from source_stock_prices.providers import PROVIDERS
 from unit_tests.test_secrecy import SPELLED, leaks
@@ -125,7 +125,9 @@ def output(
             args += ["--catalog", str(configured)]
         if debug:
             args.append("--debug")
-        return program(*args, now=NOW).text + errors.getvalue(), len(sent)
+        text = program(*args, now=NOW).text
+        end_of_workers()  # while they send to no vendor
+        return text + errors.getvalue(), len(sent)
 
 
 @given(

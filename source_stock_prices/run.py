@@ -19,7 +19,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.config import Config
 from source_stock_prices.envelope import Envelope
-from source_stock_prices.secrecy import Door, guarded, mask_line, mask_record
+from source_stock_prices.secrecy import Door, guarded, mask_line, mask_records
 from source_stock_prices.source import SourceStockPrices
 
 WRITE_BUFFER_BYTES = 1 << 18
@@ -37,7 +37,7 @@ def write_records(out: BinaryIO, stream: str, records: Iterable[Mapping[str, Any
     line = b'{"type":"RECORD","record":{"stream":"%b","data":%b,"emitted_at":%d}}\n'
     name = stream.encode()
     if stream != OF_NUMBERS:
-        records = map(mask_record, records)
+        records = mask_records(records)
     for data in records:
         out.write(line % (name, orjson.dumps(data), emitted_at))
     out.flush()

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_stock_prices import secrecy
-from source_stock_prices.secrecy import Door, guard, mask, mask_line, mask_record
+from source_stock_prices.secrecy import Door, guard, mask, mask_line, mask_records
 
 KEY = "k3y+t/est==Q9"
 
@@ -178,11 +178,17 @@ def test_it_keeps_numbers_and_its_own_names() -> None:
     guard(["12345678", "provider-key"])
     line = '{"provider":{"volume":12345678,"said":"12345678"},"AAPL":"provider-key"}'
     assert mask_line(line) == '{"provider":{"volume":12345678,"said":"****"},"AAPL":"****"}'
-    assert mask_record({"volume": 12345678, "name": "Inc. 12345678", "x": None}) == {
-        "volume": 12345678,
-        "name": "Inc. ****",
-        "x": None,
-    }
+    records = [{"volume": 12345678, "name": "Inc. 12345678", "x": None}, {"volume": 1, "name": "Inc.", "x": None}]
+    assert list(mask_records(records)) == [records[0] | {"name": "Inc. ****"}, records[1]]
+    assert list(mask_records(records[1:])) == records[1:]
+
+
+@pytest.mark.parametrize("end", ["", "x", "25", "\\"])
+@pytest.mark.parametrize("run", ["%25", "&amp;", "&#", "&#0", "\\", "A", "a&", "\\u{0", "k3y+", "6b"])
+def test_it_takes_long_runs_of_escapes(run: str, end: str) -> None:
+    """A page may hold megabytes of them, and masking it takes no longer for that."""
+    guard([KEY])
+    mask(f"{run * 100_000}{end}")
 
 
 def test_it_masks_all_that_is_written_to_a_stream() -> None:
