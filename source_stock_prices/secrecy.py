@@ -191,9 +191,9 @@ def found_in(config: Any) -> Iterator[str]:
             yield from found_in(value)
         elif SETTING.search(str(name)):
             yield str(value).strip()
-        elif isinstance(value, str) and "@" in value:
-            user = value.rpartition("@")[0].rpartition("//")[2]
-            yield from (user, *user.split(":", 1))
+        elif isinstance(value, str) and "//" in value:
+            user = value.partition("//")[2].rpartition("@")[0]
+            yield from (user, user.partition(":")[2])
 
 
 def mask(text: str, depth: int = MAX_DEPTH) -> str:

@@ -205,9 +205,9 @@ def test_it_masks_all_that_is_written_to_a_stream() -> None:
     ("config", "found"),
     [
         ({"api_key": " s3cr3t\n"}, ["s3cr3t"]),
-        ({"provider": {"name": "x", "api_key": "a", "api_secret": "b", "base_url": "https://x"}}, ["a", "b"]),
+        ({"provider": {"name": "x", "api_key": "a", "api_secret": "b", "base_url": "https://x"}}, ["a", "b", "", ""]),
         ({"provider": {"apiKey": 7}, "Token": "t", "password": "p"}, ["7", "t", "p"]),
-        ({"base_url": "https://user:pass@host"}, ["user:pass", "user", "pass"]),
+        ({"base_url": "https://user:pa//ss@host"}, ["user:pa//ss", "pa//ss"]),
         ({"stock_ticker": "AAPL"}, []),
         ([], []),
         (None, []),
