@@ -19,7 +19,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.config import Config
 from source_stock_prices.envelope import Envelope
-from source_stock_prices.secrecy import Door, guarded, mask_line, mask_records
+from source_stock_prices.secrecy import Door, found_in, guard, guarded, mask_line, mask_records
 from source_stock_prices.source import SourceStockPrices
 
 WRITE_BUFFER_BYTES = 1 << 18
@@ -28,7 +28,12 @@ OF_NUMBERS = "stock_prices"
 """The stream whose records have no words of the vendor: they are many, and need no look for a key."""
 
 
-def write_records(out: BinaryIO, stream: str, records: Iterable[Mapping[str, Any]], emitted_at: int) -> None:
+def write_records(
+    out: BinaryIO,
+    stream: str,
+    records: Iterable[Mapping[str, Any]],
+    emitted_at: int,
+) -> None:
     """Writes records as lines of the Airbyte protocol, and flushes them.
 
     `emitted_at` is in milliseconds since 1970. The CDK's own serializer takes longer, and leaves out every null. The
@@ -61,7 +66,8 @@ class Entrypoint(AirbyteEntrypoint):
 
     @staticmethod
     def set_up_secret_filter(config: Mapping[str, Any], connection_specification: Mapping[str, Any]) -> None:
-        # The CDK's own would eat a key of one letter out of every word.
+        # What is too short for a key is refused in a sentence, whose words it may not mask.
+        guard(found_in(config))
         update_secrets([*guarded()])
 
     has_told_an_error = False
@@ -70,20 +76,30 @@ class Entrypoint(AirbyteEntrypoint):
         for message in super().read(*args):
             record = message.record
             if record is None:
-                self.has_told_an_error |= bool(message.trace and message.trace.error)
+                trace = message.trace
+                if trace and trace.error:
+                    self.has_told_an_error = True
                 yield message
                 continue
-            records = message.records if isinstance(message, Envelope) else (record.data,)
-            write_records(sys.stdout.buffer, record.stream, records, record.emitted_at)
+            records: Iterable[Mapping[str, Any]] = [record.data]
+            if isinstance(message, Envelope):
+                records = message.records
+            write_records(
+                sys.stdout.buffer,
+                record.stream,
+                records,
+                record.emitted_at,
+            )
 
     @staticmethod
     def handle_record_counts(message: AirbyteMessage, counts: Any) -> AirbyteMessage:
         # The CDK counts an envelope as one record. Only a STATE needs the count, under a descriptor.
-        if message.record is not None:
-            count = message.count if isinstance(message, Envelope) else 1
-            counts[HashableStreamDescriptor(message.record.stream)] += count
-            return message
-        return AirbyteEntrypoint.handle_record_counts(message, counts)
+        if message.record is None:
+            return AirbyteEntrypoint.handle_record_counts(message, counts)
+        stream = HashableStreamDescriptor(message.record.stream)
+        count = message.count if isinstance(message, Envelope) else 1
+        counts[stream] += count
+        return message
 
 
 REPEATED = (
@@ -112,7 +128,9 @@ class PlainLog(logging.Filter):
 
 def is_explained(error: BaseException | None) -> bool:
     """Whether an error's sentence tells all: it is about the config, the plan or the vendor, not about this program."""
-    return isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
+    if not isinstance(error, AirbyteTracedException):
+        return False
+    return error.failure_type is not FailureType.system_error
 
 
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
@@ -122,7 +140,12 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     """
     # For as long as the program, whatever the environment says of buffers.
     out = open(  # noqa: SIM115
-        sys.stdout.fileno(), "w", WRITE_BUFFER_BYTES, encoding="utf-8", newline="", closefd=False
+        sys.stdout.fileno(),
+        "w",
+        WRITE_BUFFER_BYTES,
+        encoding="utf-8",
+        newline="",
+        closefd=False,
     )
     sys.stdout = cast(TextIO, Door(out))
     if sys.stderr and not isinstance(sys.stderr, Door):
@@ -147,6 +170,6 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
         if not is_explained(error):
             raise
         if not entrypoint.has_told_an_error:
-            message = Entrypoint.airbyte_message_to_string(error.as_sanitized_airbyte_message())
-            write_message(message)
+            told = error.as_sanitized_airbyte_message()
+            write_message(Entrypoint.airbyte_message_to_string(told))
         sys.exit(1)

@@ -22,9 +22,9 @@ MASK = "****"
 FRAGMENT = 8
 """Characters of a key in a row from which on they are masked."""
 
-SHORTEST = 4
-"""Characters of the shortest key that is masked. A key of fewer than FRAGMENT is masked where it stands by itself: as a
-part of other words it would be eaten out of them."""
+SHORTEST = 6
+"""Characters of the shortest key. A shorter text is no vendor's, and masking it would eat the words of a sentence. A
+key of fewer than FRAGMENT is masked only where it stands by itself."""
 
 PIECE = 4
 """Characters of a key that are looked for first: the search for them takes next to no time."""
@@ -127,8 +127,10 @@ class Secrets:
         for piece in self._pieces:
             at = folded.find(piece)
             while at >= 0:
-                beyond = at + len(piece) + FRAGMENT
-                yield from self._part.finditer(folded, max(at - FRAGMENT, 0), beyond)
+                for start in range(max(at - FRAGMENT + PIECE, 0), at + 1):
+                    match = self._part.match(folded, start)
+                    if match:
+                        yield match
                 at = folded.find(piece, at + 1)
 
     def _from_base64(self, reading: Reading) -> Reading | None:

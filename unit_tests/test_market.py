@@ -27,7 +27,7 @@ def day(number: int) -> date:
 
 
 def config(**settings: Any) -> Config:
-    return Config.parse({"provider": {"name": "massive", "api_key": "k"}, "stock_ticker": "*", **settings})
+    return Config.parse({"provider": {"name": "massive", "api_key": "s3cr3t"}, "stock_ticker": "*", **settings})
 
 
 def bars(number: int, *tickers: str, close: float = 10.0) -> list[Bar]:
@@ -166,6 +166,7 @@ def test_it_remembers_each_session_and_the_first_of_all() -> None:
         assert sync.take(number, bars(number)).bars == bars(number)
         assert sync.state[ANY]["date"] == day(number).isoformat()
     assert sync.state[ANY]["since"] == "2026-11-18"
+    sync.market.checkpoint(sync.state)
     assert load_market(sync.state[ANY]).keys() == {day(18), day(19), day(20)}
 
 

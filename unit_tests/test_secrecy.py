@@ -159,18 +159,18 @@ def test_it_eats_no_words(sentence: str) -> None:
 
 
 def test_it_masks_a_short_key_where_it_stands_by_itself() -> None:
-    """Some vendors have a key "demo" for anyone to try; it is no reason to read of ****cracy."""
-    guard(["demo"])
-    assert mask("demo, Demo: (demo) %64emo. Democracy, demos and mydemo") == (
-        "****, ****: (****) ****. Democracy, demos and mydemo"
+    """As a part of other words it would be eaten out of them."""
+    guard(["tester"])
+    assert mask("tester, Tester: (tester) %74ester. Testers and mytester") == (
+        "****, ****: (****) ****. Testers and mytester"
     )
 
 
-@pytest.mark.parametrize("key", ["", "k", "abc"])
-def test_it_masks_no_key_of_a_letter_or_three(key: str) -> None:
-    """It would be in every second word, and no vendor has such keys."""
+@pytest.mark.parametrize("key", ["", "k", "demo", "tests"])
+def test_it_masks_no_key_that_is_too_short_to_be_one(key: str) -> None:
+    """It would be in every second word, and the config is refused for it."""
     guard([key])
-    assert mask("k abc") == "k abc"
+    assert mask("k demo tests") == "k demo tests"
 
 
 def test_it_keeps_numbers_and_its_own_names() -> None:
