@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import exceptions
 
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Problem
+from source_stock_prices.secrecy import mask
 
 
 class Reaction(NamedTuple):
@@ -160,7 +160,7 @@ class ProviderError(Exception):
     def explain(self, provider: Provider, tickers: Sequence[str]) -> str:
         """What happened, what the API replied, and what to do, in sentences without a secret."""
         kind, said, _, fix, _ = self.problem
-        said = trim(filter_secrets(said))  # in this order: half a key would not be known for one
+        said = trim(said)
         http = "" if self.status is None else f" (HTTP {self.status})"
         source = "Details" if self.status is None else "The API replied"
         stop = "" if said.endswith((".", "!", "?")) else "."
@@ -184,5 +184,5 @@ def problem_of(exception: Exception) -> Problem:
     """The problem of a request without a response. Never quotes the URL, whose query may hold the key."""
     kind = next(kind for kind, types in EXCEPTIONS if isinstance(exception, types))
     cause = exception.args[0] if exception.args else exception
-    words = re.sub(r"^<[^>]*>: ", "", str(getattr(cause, "reason", cause)))
+    words = re.sub(r"^<[^>]*>: ", "", mask(str(getattr(cause, "reason", cause))))
     return Problem(kind, trim(f"{type(exception).__name__}: {words.split('?')[0]}"))

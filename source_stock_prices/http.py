@@ -17,7 +17,6 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
     ErrorResolution,
     ResponseAction,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import PreparedRequest, RequestException, Response, exceptions
 from requests.auth import AuthBase
 
@@ -232,7 +231,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         if current.problem is None or not self._may_try_again(current.problem):
             return ErrorResolution(ResponseAction.SUCCESS)
         reaction = REACTIONS[current.problem.kind]
-        said = trim(filter_secrets(current.problem.said))
+        said = trim(current.problem.said)
         message = f"{self._provider.title} ({current.problem.kind.value}): {said}"
         return ErrorResolution(reaction.action, reaction.failure, message)
 
@@ -265,7 +264,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         if problem.kind is Kind.THROTTLED:
             return LIMITING
         if self._current.status is None:
-            return f"cannot be reached ({trim(filter_secrets(problem.said))})"
+            return f"cannot be reached ({trim(problem.said)})"
         return f"has a problem (HTTP {self._current.status})"
 
     def _judge(self, received: Response | Exception | None) -> tuple[Problem | None, int | None]:

@@ -6,7 +6,7 @@ import gc
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -14,14 +14,18 @@ from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
-from airbyte_cdk.utils.airbyte_secrets_utils import get_secrets, update_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_stock_prices.config import SHORTEST_KEY, Config
+from source_stock_prices.config import Config
 from source_stock_prices.envelope import Envelope
+from source_stock_prices.secrecy import Door, found_in, guard, guarded, mask_line, mask_records
 from source_stock_prices.source import SourceStockPrices
 
 WRITE_BUFFER_BYTES = 1 << 18
+
+OF_NUMBERS = "stock_prices"
+"""The stream whose records have no words of the vendor: they are many, and need no look for a key."""
 
 
 def write_records(
@@ -32,10 +36,13 @@ def write_records(
 ) -> None:
     """Writes records as lines of the Airbyte protocol, and flushes them.
 
-    `emitted_at` is in milliseconds since 1970. The CDK's own serializer takes longer, and leaves out every null.
+    `emitted_at` is in milliseconds since 1970. The CDK's own serializer takes longer, and leaves out every null. The
+    vendor's words are masked; those of OF_NUMBERS are tickers that `is_ticker` let in.
     """
     line = b'{"type":"RECORD","record":{"stream":"%b","data":%b,"emitted_at":%d}}\n'
     name = stream.encode()
+    if stream != OF_NUMBERS:
+        records = mask_records(records)
     for data in records:
         out.write(line % (name, orjson.dumps(data), emitted_at))
     out.flush()
@@ -46,7 +53,7 @@ def write_message(message: str) -> None:
 
     A binary buffer locks itself, the text layer above it does not: that is the log's, under the lock of its handler.
     """
-    sys.stdout.buffer.write(f"{message}\n".encode())
+    sys.stdout.buffer.write(f"{mask_line(message)}\n".encode())
     sys.stdout.buffer.flush()
 
 
@@ -60,9 +67,8 @@ class Entrypoint(AirbyteEntrypoint):
     @staticmethod
     def set_up_secret_filter(config: Mapping[str, Any], connection_specification: Mapping[str, Any]) -> None:
         # What is too short for a key is refused in a sentence, whose words it may not mask.
-        found = get_secrets(connection_specification, config)
-        secrets = [secret for secret in found if len(str(secret)) >= SHORTEST_KEY]
-        update_secrets(secrets)
+        guard(found_in(config))
+        update_secrets([*guarded()])
 
     has_told_an_error = False
 
@@ -133,7 +139,7 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     The records of a ticker are written in one piece, and so is every other message.
     """
     # For as long as the program, whatever the environment says of buffers.
-    sys.stdout = open(  # noqa: SIM115
+    out = open(  # noqa: SIM115
         sys.stdout.fileno(),
         "w",
         WRITE_BUFFER_BYTES,
@@ -141,6 +147,9 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
         newline="",
         closefd=False,
     )
+    sys.stdout = cast(TextIO, Door(out))
+    if sys.stderr and not isinstance(sys.stderr, Door):
+        sys.stderr = cast(TextIO, Door(sys.stderr))
     init_uncaught_exception_handler(init_logger("airbyte"))
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):

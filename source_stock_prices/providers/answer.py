@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from requests import Response
 
 from source_stock_prices.providers.terms import MISREAD
+from source_stock_prices.secrecy import mask
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -28,6 +29,9 @@ LONGEST_WAIT = 10**9
 
 QUOTED_BYTES = 2000
 """How much of a body is kept as text: enough to quote."""
+
+MARGIN = 4000
+"""How much more of a text is looked at, so that a key is known that stands where the text is cut."""
 
 
 class Answer:
@@ -89,9 +93,11 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The start of the body as text. It never guesses an encoding: that takes seconds on a large body."""
-        start = self.content[:QUOTED_BYTES]
-        return start.decode(errors="replace")
+        """The start of the body as text, without the key. It never guesses an encoding: that takes seconds on a large
+        body.
+        """
+        start = self.content[: QUOTED_BYTES + MARGIN]
+        return mask(start.decode(errors="replace"))[:QUOTED_BYTES]
 
     @property
     def sent_at(self) -> float | None:
@@ -161,8 +167,9 @@ def text_at(body: Any, *keys: str) -> str:
 
 
 def trim(text: str, length: int = 200) -> str:
-    """A text on one line, cut to a length a person reads."""
-    words = text[: length * 10].split()
+    """A text on one line, without the key, cut to a length a person reads."""
+    start = mask(text[: length * 10 + MARGIN])
+    words = start[: length * 10].split()
     line = " ".join(words)
     if len(line) <= length:
         return line

@@ -44,6 +44,7 @@ from source_stock_prices.providers.terms import (
     Request,
     Rule,
 )
+from source_stock_prices.secrecy import mask
 
 CURRENCY = re.compile("[A-Z]{3}|[a-z]{3}")
 
@@ -341,7 +342,7 @@ def classify(answer: Answer, said: str, rules: Iterable[Rule]) -> Problem:
 
 def _host(link: str) -> str:
     try:
-        return urlsplit(link).netloc
+        return urlsplit(mask(link)).netloc
     except ValueError:
         return "what is no address"
 
