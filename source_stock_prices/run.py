@@ -6,6 +6,7 @@ import gc
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 import orjson
@@ -17,10 +18,23 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.config import Config
+from source_stock_prices.endings import OutputLostError, StoppedError, Stopping, give_up_output, require_machine
 from source_stock_prices.envelope import Envelope
+from source_stock_prices.errors import shortage_in
 from source_stock_prices.source import SourceStockPrices
 
 WRITE_BUFFER_BYTES = 1 << 18
+
+STOPPING = Stopping()
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Tells an output that is closed or full from everything else that fails. Raises OutputLostError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputLostError(error.strerror or str(error)) from error
 
 
 def write_records(out: BinaryIO, stream: str, records: Iterable[Mapping[str, Any]], emitted_at: int) -> None:
@@ -30,9 +44,10 @@ def write_records(out: BinaryIO, stream: str, records: Iterable[Mapping[str, Any
     """
     line = b'{"type":"RECORD","record":{"stream":"%b","data":%b,"emitted_at":%d}}\n'
     name = stream.encode()
-    for data in records:
-        out.write(line % (name, orjson.dumps(data), emitted_at))
-    out.flush()
+    with output():
+        for data in records:
+            out.write(line % (name, orjson.dumps(data), emitted_at))
+        out.flush()
 
 
 def write_message(message: str) -> None:
@@ -40,8 +55,9 @@ def write_message(message: str) -> None:
 
     A binary buffer locks itself, the text layer above it does not: that is the log's, under the lock of its handler.
     """
-    sys.stdout.buffer.write(f"{message}\n".encode())
-    sys.stdout.buffer.flush()
+    with output():
+        sys.stdout.buffer.write(f"{message}\n".encode())
+        sys.stdout.buffer.flush()
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -61,7 +77,8 @@ class Entrypoint(AirbyteEntrypoint):
                 yield message
                 continue
             records = message.records if isinstance(message, Envelope) else (record.data,)
-            write_records(sys.stdout.buffer, record.stream, records, record.emitted_at)
+            with STOPPING:
+                write_records(sys.stdout.buffer, record.stream, records, record.emitted_at)
 
     @staticmethod
     def handle_record_counts(message: AirbyteMessage, counts: Any) -> AirbyteMessage:
@@ -105,8 +122,31 @@ def is_explained(error: BaseException | None) -> bool:
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
     """Runs one command (`spec`, `check`, `discover`, `read`) and writes its messages to standard output.
 
-    The records of a ticker are written in one piece, and so is every other message.
+    The records of a ticker are written in one piece, and so is every other message. Ends with SystemExit where the
+    command failed, where a signal stopped it, or where nobody takes what it writes.
     """
+    STOPPING.listen()
+    try:
+        with output():
+            set_up()
+        try:
+            write_all(args or sys.argv[1:] or ["--help"], source or SourceStockPrices())
+        except StoppedError as error:
+            logging.getLogger("airbyte").warning(
+                f"Stopped by {error.signal}. What was not checkpointed yet is dropped; the next sync resumes there."
+            )
+            raise
+        finally:
+            with output():
+                sys.stdout.flush()
+    except OutputLostError as error:
+        give_up_output(error)
+
+
+def set_up() -> None:
+    """Prepares this program's output, log, threads and memory for one command. Raises OutputLostError."""
+    if sys.stdout is None:
+        raise OutputLostError("it is closed")
     # For as long as the program, whatever the environment says of buffers.
     sys.stdout = open(  # noqa: SIM115
         sys.stdout.fileno(), "w", WRITE_BUFFER_BYTES, encoding="utf-8", newline="", closefd=False
@@ -116,21 +156,41 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
         if isinstance(handler, logging.StreamHandler):
             handler.addFilter(PlainLog())
             handler.setStream(sys.stdout)  # the CDK's own buffer holds a line back until the next one
+            # Of a lost output, the next message tells: once, and without a traceback for each line.
+            handler.handleError = lambda record: None  # type: ignore[method-assign]
     sys.setswitchinterval(0.05)  # workers wait for the network, and hand over without being made to
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     gc.set_threshold(50_000)  # an answer is thousands of objects, none of them in a cycle
-    source = source or SourceStockPrices()
+
+
+def write_all(args: list[str], source: SourceStockPrices) -> None:
+    """Writes every message of a command. Raises SystemExit where it failed with a sentence, which is written, too."""
     source.in_envelopes = True
     source.write = lambda message: write_message(Entrypoint.airbyte_message_to_string(message))
     entrypoint = Entrypoint(source)
-    parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
+    parsed = entrypoint.parse_args(args)
     try:
-        for message in entrypoint.run(parsed):
-            write_message(message)
+        require_machine()
+        with closing(entrypoint.run(parsed)) as messages:  # type: ignore[type-var]
+            for message in messages:
+                with STOPPING:
+                    write_message(message)
     except AirbyteTracedException as error:
         if not is_explained(error):
             raise
         if not entrypoint.has_told_an_error:
-            message = Entrypoint.airbyte_message_to_string(error.as_sanitized_airbyte_message())
-            write_message(message)
+            write_error(error)
         sys.exit(1)
+    except (OSError, MemoryError, RuntimeError) as error:
+        shortage = shortage_in(error)
+        if shortage is None:
+            raise
+        message = f"The machine that runs the connector cannot go on: {shortage.said}. {shortage.fix}"
+        write_error(AirbyteTracedException(message, message, FailureType.transient_error))
+        sys.exit(1)
+
+
+def write_error(error: AirbyteTracedException) -> None:
+    """Writes an error as the message that the platform shows."""
+    message = error.as_sanitized_airbyte_message()
+    write_message(Entrypoint.airbyte_message_to_string(message))

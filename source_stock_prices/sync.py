@@ -16,7 +16,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 
 from source_stock_prices import healing, plan
 from source_stock_prices.config import Config
-from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.errors import ProviderError, names, shortage_in
 from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prefetch import prefetch
 from source_stock_prices.progress import Progress
@@ -129,6 +129,15 @@ class Sync(Generic[T]):
 
     def records(self, stream_slice: Mapping[str, Any], state: State) -> Iterator[StreamData]:
         """The records of the slice's queries, or of those that were answered before it had lasted long enough."""
+        try:
+            yield from self._records(stream_slice, state)
+        except (OSError, MemoryError, RuntimeError) as error:
+            shortage = shortage_in(error)
+            if shortage is None:
+                raise
+            self._report.stop(self._config.tickers, ProviderError(shortage))
+
+    def _records(self, stream_slice: Mapping[str, Any], state: State) -> Iterator[StreamData]:
         until = time.monotonic() + SLICE_SECONDS
         yield from self._progress.estimate()
         for query, answer in islice(self._answers, stream_slice["queries"]):
