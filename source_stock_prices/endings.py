@@ -8,11 +8,11 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from source_stock_prices.config import ConfigError
-from source_stock_prices.sessions import ZONE
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -45,11 +45,19 @@ class Stopping:
         self._is_writing = False
         self._told: int | None = None
 
-    def listen(self) -> None:
-        """From now on. Only the main thread of a program hears signals."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self._hear)
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hears signals, in the main thread: no other one can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            if self._told is None:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
     def _hear(self, number: int, _: FrameType | None) -> None:
         for each in SIGNALS:
@@ -70,14 +78,8 @@ class Stopping:
             raise StoppedError(self._told)
 
 
-def require_machine() -> None:
-    """Raises ConfigError for what no sync can do without."""
-    try:
-        ZoneInfo(ZONE)
-    except ZoneInfoNotFoundError as error:
-        raise ConfigError(
-            "The time zone database is missing. Install that of the system, or the Python package tzdata."
-        ) from error
+def require_temporary_directory() -> None:
+    """The CDK makes one for each command. Raises ConfigError where none can be made."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError as error:

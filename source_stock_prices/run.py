@@ -18,7 +18,13 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.config import Config
-from source_stock_prices.endings import OutputLostError, StoppedError, Stopping, give_up_output, require_machine
+from source_stock_prices.endings import (
+    OutputLostError,
+    StoppedError,
+    Stopping,
+    give_up_output,
+    require_temporary_directory,
+)
 from source_stock_prices.envelope import Envelope
 from source_stock_prices.errors import shortage_in
 from source_stock_prices.source import SourceStockPrices
@@ -125,20 +131,20 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     The records of a ticker are written in one piece, and so is every other message. Ends with SystemExit where the
     command failed, where a signal stopped it, or where nobody takes what it writes.
     """
-    STOPPING.listen()
     try:
-        with output():
-            set_up()
-        try:
-            write_all(args or sys.argv[1:] or ["--help"], source or SourceStockPrices())
-        except StoppedError as error:
-            logging.getLogger("airbyte").warning(
-                f"Stopped by {error.signal}. What was not checkpointed yet is dropped; the next sync resumes there."
-            )
-            raise
-        finally:
+        with STOPPING.listening():
             with output():
-                sys.stdout.flush()
+                set_up()
+            try:
+                write_all(args or sys.argv[1:] or ["--help"], source or SourceStockPrices())
+            except StoppedError as error:
+                logging.getLogger("airbyte").warning(
+                    f"Stopped by {error.signal}. What was not checkpointed yet is dropped; the next sync resumes there."
+                )
+                raise
+            finally:
+                with output():
+                    sys.stdout.flush()
     except OutputLostError as error:
         give_up_output(error)
 
@@ -157,10 +163,14 @@ def set_up() -> None:
             handler.addFilter(PlainLog())
             handler.setStream(sys.stdout)  # the CDK's own buffer holds a line back until the next one
             # Of a lost output, the next message tells: once, and without a traceback for each line.
-            handler.handleError = lambda record: None  # type: ignore[method-assign]
+            handler.handleError = say_nothing  # type: ignore[method-assign]
     sys.setswitchinterval(0.05)  # workers wait for the network, and hand over without being made to
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     gc.set_threshold(50_000)  # an answer is thousands of objects, none of them in a cycle
+
+
+def say_nothing(record: logging.LogRecord) -> None:
+    """Of a log line that could not be written."""
 
 
 def write_all(args: list[str], source: SourceStockPrices) -> None:
@@ -170,7 +180,7 @@ def write_all(args: list[str], source: SourceStockPrices) -> None:
     entrypoint = Entrypoint(source)
     parsed = entrypoint.parse_args(args)
     try:
-        require_machine()
+        require_temporary_directory()
         with closing(entrypoint.run(parsed)) as messages:  # type: ignore[type-var]
             for message in messages:
                 with STOPPING:
