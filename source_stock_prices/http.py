@@ -20,7 +20,8 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
 from requests import PreparedRequest, RequestException, Response, exceptions
 from requests.auth import AuthBase
 
-from source_stock_prices.errors import REACTIONS, ProviderError, problem_of
+from source_stock_prices.bounds import DEADLINE, late
+from source_stock_prices.errors import RAISED, REACTIONS, ProviderError, problem_of, unreadable
 from source_stock_prices.providers.answer import Answer, trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Problem
@@ -191,8 +192,10 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         with self._gate():
             try:
                 yield
-            except RequestException as error:
+            except RAISED as error:
                 raise ProviderError(problem_of(error)) from error
+            finally:
+                DEADLINE.is_cut()
             if self._current.problem:
                 raise ProviderError(self._current.problem, self._current.status)
 
@@ -268,9 +271,16 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         return f"has a problem (HTTP {self._current.status})"
 
     def _judge(self, received: Response | Exception | None) -> tuple[Problem | None, int | None]:
-        if isinstance(received, Response):
-            return self._provider.problem(Answer.of(received)), received.status_code
-        return problem_of(received or exceptions.ConnectionError("no answer")), None
+        if not isinstance(received, Response):
+            if DEADLINE.is_cut():
+                received = exceptions.ReadTimeout(late())
+            return problem_of(received or exceptions.ConnectionError("no answer")), None
+        answer = Answer.of(received)
+        try:
+            return self._provider.problem(answer), answer.status
+        except RAISED as error:
+            raised = unreadable(error, answer.text, answer.status)
+            return raised.problem, raised.status
 
 
 def is_throttling(problem: Problem) -> bool:

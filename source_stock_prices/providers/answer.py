@@ -24,6 +24,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 LARGE_BODY = 1 << 20
 """Bytes of a body from which on memory counts more than time."""
 
+MAX_VALUES = 5_000_000
+"""What a body may hold of values: each takes many times its bytes. A day of the whole market has a million."""
+
 LONGEST_WAIT = 10**9
 """Seconds, some 30 years, from which on a wait is a slip of the vendor."""
 
@@ -71,9 +74,11 @@ class Answer:
 
     @cached_property
     def json(self) -> Any:
-        """The decoded body; None where it is not JSON."""
+        """The decoded body; None where it is not JSON, or has more values than MAX_VALUES."""
         try:
             if len(self.content) >= LARGE_BODY:
+                if sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+                    return None
                 # orjson takes half the time, but holds a tree of the body too: 5 MB for a day of the whole market.
                 return from_json(self.content, allow_inf_nan=False)
             return orjson.loads(self.content)

@@ -110,7 +110,7 @@ class Fields(NamedTuple):
 
 
 class Kind(Enum):
-    """Why an answer holds no bars. An empty answer is not a problem."""
+    """Why an answer holds no bars. An empty answer is not a problem. Of MACHINE the vendor is not the cause."""
 
     BAD_ADDRESS = "bad address"
     BAD_CREDENTIALS = "bad credentials"
@@ -124,6 +124,7 @@ class Kind(Enum):
     QUOTA_SPENT = "quota spent"
     UNAVAILABLE = "unavailable"
     UNREADABLE = "unreadable"
+    MACHINE = "this machine"
 
 
 class Problem(NamedTuple):
