@@ -188,8 +188,8 @@ def test_it_has_a_spec_that_a_form_can_show(spec: dict[str, Any]) -> None:
 
 def test_it_asks_for_what_few_need_last(spec: dict[str, Any]) -> None:
     """Who fills in a form reads it from the top."""
-    *_, third, second, last = spec["connectionSpecification"]["properties"]
-    assert [third, second, last] == ["recheck_sessions", "num_workers", "api_key"]
+    *_, fourth, third, second, last = spec["connectionSpecification"]["properties"]
+    assert [fourth, third, second, last] == ["recheck_sessions", "num_workers", "allow_http", "api_key"]
 
 
 def test_it_builds_an_image_that_airbyte_can_start(metadata: dict[str, Any]) -> None:
