@@ -19,6 +19,7 @@ setup(
         "pendulum>=3,<4",
         "pydantic-core>=2.18,<3",
         "requests>=2.32,<3",
+        "urllib3>=2.6,<3",
     ],
     extras_require={
         "tests": [

@@ -185,7 +185,7 @@ def session(budget: APIBudget | None) -> LimiterSession:
     """A session of the CDK's whose responses have bounds."""
     bounded = LimiterSession(api_budget=budget or APIBudget(policies=[]))
     adapter = WatchedAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS)
-    bounded.mount("http://", adapter)
-    bounded.mount("https://", adapter)
+    for scheme in POOLS:
+        bounded.mount(f"{scheme}://", adapter)
     bounded.hooks["response"].append(receive)
     return bounded

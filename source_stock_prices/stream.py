@@ -57,7 +57,7 @@ class StockPrices(HttpStream):
         self.config, self.provider = config, config.provider
         self.policy = RequestPolicy(config.provider, patient=patient, write=write)
         super().__init__()
-        self._http_client = HttpClient(
+        self.client = HttpClient(
             self.name,
             self.logger,
             self.policy,
@@ -173,9 +173,15 @@ class StockPrices(HttpStream):
             if response is not None:
                 self.policy.interpret_response(response)
                 return response
-            sent = super().read_records(SyncMode.full_refresh, stream_slice={"request": request})
-            responses = list(sent)
-        return responses[0]  # type: ignore[return-value]
+            asked = {"request": request}
+            _, response = self.client.send_request(
+                http_method=self.http_method,
+                url=self.path(stream_slice=asked),
+                request_kwargs=self.request_kwargs(None, asked),
+                headers=self.request_headers(None, asked),
+                params=self.request_params(None, asked),
+            )
+        return response
 
     def path(
         self,
@@ -212,7 +218,7 @@ class StockPrices(HttpStream):
         return {"timeout": TIMEOUT, "allow_redirects": False}
 
     def parse_response(self, response: Response, **_: Any) -> Iterable[Any]:
-        """The response itself: `send` is asked for one, and what is in it is read by who asked."""
+        """The response itself: what is in it is read by who asked for it."""
         return [response]
 
     def next_page_token(self, response: Response) -> None:

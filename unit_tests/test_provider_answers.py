@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import RAW, Bar, Kind, Problem, Query
-from source_stock_prices.stream import MISREAD
+from source_stock_prices.providers.terms import MISREAD, RAW, Bar, Kind, Problem, Query
 from unit_tests.vendor_cases import Case, answer, bars_of, cases, each, every_provider, read
 
 
