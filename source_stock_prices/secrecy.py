@@ -105,7 +105,8 @@ class Secrets:
         self._pieces = tuple(pieces)
         self._part = re.compile(f"(?=({'|'.join(sorted(patterns))}))")
         self._base64 = re.compile(rf"[A-Za-z0-9+/_-]{{{self.shortest * 4 // 3},}}")
-        self._hexadecimal = re.compile(rf"[0-9a-f]{{2}}(?:[ :-]?[0-9a-f]{{2}}){{{self.shortest - 1},}}", re.IGNORECASE)
+        pairs = rf"[0-9a-f]{{2}}(?:[ :-]?[0-9a-f]{{2}}){{{self.shortest - 1},}}"
+        self._hexadecimal = re.compile(f"{pairs}[0-9a-f]?", re.IGNORECASE)  # one digit is over where it was cut
 
     def places(self, reading: Reading, depth: int) -> Iterator[Place]:
         """Where parts of a key were read from."""
