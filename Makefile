@@ -13,7 +13,8 @@ IMAGE = $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml):$(shell sed -
 BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker build || \
 	{ command -v buildah >/dev/null && echo buildah build --network host; })
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Into the environment of the Python before it: with uv, or with pip where uv cannot be had.
+INSTALL := scripts/install.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test clean
@@ -68,7 +69,7 @@ image-test: .venv/installed-tests ## Build the image on a stand-in base and run 
 
 clean: ## Remove everything the other targets created
 	rm -rf .venv .venv-bench .venv-demo .venv-schedulers .image demo/out build dist *.egg-info \
-		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .tmp acceptance_tests_logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
@@ -76,19 +77,19 @@ clean: ## Remove everything the other targets created
 	@$(PYTHON) -c '$(FITS)' || { echo "$(PYTHON) is not Python 3.10 to 3.13" >&2; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv .venv
-	@$(PIP) install --editable .
+	@$(BIN)/python $(INSTALL) --editable .
 	@touch $@
 
 .venv/installed-tests: .venv/installed
 	@echo "Installing the test tools ..."
-	@$(PIP) install --editable '.[tests]'
+	@$(BIN)/python $(INSTALL) --editable '.[tests]'
 	@touch $@
 
 .venv-bench/installed: setup.py pyproject.toml benchmarks/requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is required; select it with make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Setting up .venv-bench ..."
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
+	@.venv-bench/bin/python $(INSTALL) --editable . -r benchmarks/requirements.txt
 	@touch $@
 
 .venv-demo/installed: setup.py pyproject.toml demo/requirements.txt
@@ -97,17 +98,17 @@ clean: ## Remove everything the other targets created
 	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and the chart libraries."
 	@echo "This happens once, downloads 220 MB, takes 1 GB on disk and two or three minutes ..."
 	@$(DEMO_PYTHON) -m venv .venv-demo
-	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r demo/requirements.txt
+	@.venv-demo/bin/python $(INSTALL) --editable . -r demo/requirements.txt
 	@touch $@
 
 .venv-demo/installed-tests: .venv-demo/installed integration_tests/demo/requirements.txt
 	@echo "Installing the test tools and a PostgreSQL server ..."
-	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[tests]' \
+	@.venv-demo/bin/python $(INSTALL) --editable '.[tests]' \
 		-r demo/requirements.txt -r integration_tests/demo/requirements.txt
 	@touch $@
 
 .venv-schedulers/installed: docs/examples/requirements.txt
 	@echo "Setting up .venv-schedulers ..."
 	@$(DEMO_PYTHON) -m venv .venv-schedulers
-	@.venv-schedulers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@.venv-schedulers/bin/python $(INSTALL) -r $<
 	@touch $@

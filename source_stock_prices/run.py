@@ -12,10 +12,13 @@ import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType, Status
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_stock_prices.about import issues
+from source_stock_prices.command_line import parse
 from source_stock_prices.config import Config
 from source_stock_prices.envelope import Envelope
 from source_stock_prices.source import SourceStockPrices
@@ -44,6 +47,11 @@ def write_message(message: str) -> None:
     sys.stdout.buffer.flush()
 
 
+def say(sentence: str) -> None:
+    """Tells a person what went wrong, who may have sent the messages of the protocol to a file."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
 class Entrypoint(AirbyteEntrypoint):
     """The CDK's entrypoint, but `Config` judges a config, and records are written here and now."""
 
@@ -51,13 +59,24 @@ class Entrypoint(AirbyteEntrypoint):
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
         Config.parse(config)
 
-    has_told_an_error = False
+    def __init__(self, source: SourceStockPrices) -> None:
+        super().__init__(source)
+        self.told: list[str] = []
+        """The sentences of the errors that were written."""
+
+    def check(self, *args: Any) -> Iterator[AirbyteMessage]:
+        for message in super().check(*args):
+            status = message.connectionStatus
+            if status and status.status is Status.FAILED:
+                say(status.message or "")
+            yield message
 
     def read(self, *args: Any) -> Iterator[AirbyteMessage]:
         for message in super().read(*args):
             record = message.record
             if record is None:
-                self.has_told_an_error |= bool(message.trace and message.trace.error)
+                if message.trace and message.trace.error:
+                    self.told.append(message.trace.error.message)
                 yield message
                 continue
             records = message.records if isinstance(message, Envelope) else (record.data,)
@@ -102,11 +121,19 @@ def is_explained(error: BaseException | None) -> bool:
     return isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
 
 
+def unexpected(error: Exception) -> str:
+    """What to say of an error in this program."""
+    place = issues()
+    where = f" at {place}" if place else ""
+    return f"The connector failed unexpectedly: {type(error).__name__}: {error}. Please report this as a bug{where}."
+
+
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
     """Runs one command (`spec`, `check`, `discover`, `read`) and writes its messages to standard output.
 
     The records of a ticker are written in one piece, and so is every other message.
     """
+    parsed = parse(args or sys.argv[1:])
     # For as long as the program, whatever the environment says of buffers.
     sys.stdout = open(  # noqa: SIM115
         sys.stdout.fileno(), "w", WRITE_BUFFER_BYTES, encoding="utf-8", newline="", closefd=False
@@ -123,14 +150,18 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     source.in_envelopes = True
     source.write = lambda message: write_message(Entrypoint.airbyte_message_to_string(message))
     entrypoint = Entrypoint(source)
-    parsed = entrypoint.parse_args(args or sys.argv[1:] or ["--help"])
     try:
         for message in entrypoint.run(parsed):
             write_message(message)
     except AirbyteTracedException as error:
+        for sentence in dict.fromkeys(entrypoint.told) or [error.message or str(error)]:
+            say(filter_secrets(sentence))
         if not is_explained(error):
             raise
-        if not entrypoint.has_told_an_error:
+        if not entrypoint.told:
             message = Entrypoint.airbyte_message_to_string(error.as_sanitized_airbyte_message())
             write_message(message)
         sys.exit(1)
+    except Exception as error:
+        say(filter_secrets(unexpected(error)))
+        raise

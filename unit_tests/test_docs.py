@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from jsonschema import Draft7Validator
 
 from docs import tables
 from source_stock_prices import state
+from source_stock_prices.command_line import parse
 from source_stock_prices.config import Config, unknown_keys
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.source import SourceStockPrices
@@ -105,7 +105,7 @@ def test_it_says_where_a_key_is_to_be_had(provider: Any) -> None:
 
 
 def flags_of_the_connector(*args: str) -> None:
-    AirbyteEntrypoint.parse_args(list(args))
+    parse(args)
 
 
 def target_of_make(*args: str) -> None:
