@@ -130,7 +130,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "make": target_of_make,
     "python": file_of_python,
 }
-ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip"}
+ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip", "pipx", "uv"}
 """Programs that are not this project's. Another one is added by hand, after it was tried."""
 
 

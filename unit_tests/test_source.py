@@ -73,7 +73,7 @@ def read(streams: list[str], state: Any, tmp_path: Path) -> tuple[list[Any], lis
     (tmp_path / "catalog.json").write_text(json.dumps({"streams": chosen}))
     (tmp_path / "state.json").write_text(json.dumps(state))
     source = SourceStockPrices()
-    config = source.configure(CONFIG, "")
+    config = source.configure(CONFIG, str(tmp_path))
     catalog = source.read_catalog(str(tmp_path / "catalog.json"))
     found = []
     try:
