@@ -49,7 +49,7 @@ docs: .venv/installed ## Update the tables that are generated from spec.yaml and
 schedulers-test: .venv-schedulers/installed .venv-demo/installed ## Run the Airflow and Dagster examples
 	.venv-schedulers/bin/python -m pytest -c /dev/null -p no:cacheprovider docs/examples
 
-sandbox: .venv/installed-tests ## Serve imitations of the vendors' APIs on a local port (PORT=8080)
+sandbox: .venv/installed-sandbox ## Serve imitations of the vendors' APIs on a local port (PORT=8080)
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
 
 # Your pip settings, such as a private index and its certificate, reach the build as secrets. Local paths are left out.
@@ -78,6 +78,11 @@ clean: ## Remove everything the other targets created
 	@echo "Setting up .venv with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python $(INSTALL) --editable .
+	@touch $@
+
+.venv/installed-sandbox: .venv/installed
+	@echo "Installing Flask, with which the sandbox serves ..."
+	@$(BIN)/python $(INSTALL) --editable '.[sandbox]'
 	@touch $@
 
 .venv/installed-tests: .venv/installed

@@ -21,6 +21,9 @@ setup(
         "requests>=2.32,<3",
     ],
     extras_require={
+        "sandbox": [
+            "flask>=3,<4",
+        ],
         "tests": [
             "airbyte-cdk[dev]>=7.39,<8",  # keeps pytest below 8, as its standard tests require
             # Defines what Airbyte accepts as metadata.yaml. Not published for Python 3.13.
@@ -32,6 +35,7 @@ setup(
             "hypothesis>=6.100,<7",
             "mypy>=1.15",
             "pytest",
+            "pytest-xdist>=3.5",
             "requests-mock>=1.12,<2",
             "ruff>=0.12",
             "types-jsonschema",

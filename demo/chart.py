@@ -43,8 +43,14 @@ const draw = (opacity, x) => Plotly.relayout(chart, {
 });
 chart.on("plotly_hover", event => draw(1, event.points[0].x));
 chart.on("plotly_unhover", () => draw(0));
+const months = whole => Plotly.relayout(chart, {"xaxis.tickmode": whole ? "array" : "auto"});
+chart.on("plotly_relayout", change => {
+    if ("xaxis.range[0]" in change || "xaxis.autorange" in change) months(change["xaxis.autorange"]);
+});
 """
-"""Moves a line to the session that the pointer is on. It is a shape, because plotly's own lies over the candles."""
+"""Moves a line to the session that the pointer is on: a shape, because plotly's own lies over the candles. Months are
+labelled as long as all of them are seen; of a part, plotly labels what fits.
+"""
 
 
 class Bar(NamedTuple):
@@ -132,6 +138,7 @@ class Chart:
             if bar.dividend:
                 self._write(figure, bar, self.below, _dividend(bar), "bottom center")
         closed = {days[0] + timedelta(n) for n in range((days[-1] - days[0]).days)} - set(days)
+        firsts = [day for n, day in enumerate(days) if not n or day.month != days[n - 1].month]
         figure.add_vline(days[0].isoformat(), line={"color": HOVER, "width": 1}, layer="below", opacity=0, name="hover")
         figure.update_layout(
             xaxis={
@@ -141,9 +148,10 @@ class Chart:
                 "gridcolor": GRID,
                 "hoverformat": "%A, %d %B %Y",
                 "showspikes": False,
-                "tickformat": "%b<br>%Y",
-                "ticklabelmode": "period",  # labels the first month, too, which does not begin on its first day
-                "tickformatstops": [{"dtickrange": [None, 14 * 86_400_000], "value": "%d %b<br>%Y"}],
+                "ticklabelstandoff": 6,
+                "tickvals": firsts,
+                "ticktext": [f"{day:%b}<br>{day:%Y}" for day in firsts],
+                "tickformat": "%d %b<br>%Y",
             },
             yaxis={"domain": [0.25, 1], "title": PRICES, "range": self.range, "gridcolor": GRID, "hoverformat": ".2f"},
             yaxis2={"domain": [0, 0.22], "title": SHARES, "nticks": 4, "gridcolor": GRID},
