@@ -17,7 +17,7 @@ BIN := .venv/bin
 INSTALL := scripts/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test clean
+.PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test version clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -30,10 +30,10 @@ demo-test: .venv-demo/installed-tests ## Test the demo, with DuckDB and with Pos
 	.venv-demo/bin/python -m pytest -m demo integration_tests/demo
 
 test: lint ## Lint, then run the unit and integration tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 soak: .venv/installed-tests ## Run the tests on random data with EXAMPLES=300 examples each instead of six
-	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest integration_tests
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n auto integration_tests
 
 bench: .venv-bench/installed ## Compare the connector with other programs (RUNS=3; takes a while)
 	@.venv-bench/bin/python -m benchmarks --runs $(RUNS) --write docs/benchmarks.md
@@ -66,6 +66,9 @@ image: ## Build the image for Airbyte, with Docker or buildah
 
 image-test: .venv/installed-tests ## Build the image on a stand-in base and run it as Airbyte does (Debian, root)
 	@integration_tests/image/run.sh
+
+version: ## Set the version in every place that has it (VERSION=0.2.0)
+	@$(PYTHON) scripts/version.py $(VERSION)
 
 clean: ## Remove everything the other targets created
 	rm -rf .venv .venv-bench .venv-demo .venv-schedulers .image demo/out build dist *.egg-info \
@@ -101,7 +104,7 @@ clean: ## Remove everything the other targets created
 	@test -n "$(DEMO_PYTHON)" || { echo "PyAirbyte requires Python 3.10, 3.11 or 3.12; select it with make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(DEMO_PYTHON) -c '$(DEMO_FITS)' || { echo "$(DEMO_PYTHON) is not Python 3.10 to 3.12, which PyAirbyte requires" >&2; exit 1; }
 	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and the chart libraries."
-	@echo "This happens once, downloads 220 MB, takes 1 GB on disk and two or three minutes ..."
+	@echo "This happens once, downloads 220 MB and takes 750 MB on disk ..."
 	@$(DEMO_PYTHON) -m venv .venv-demo
 	@.venv-demo/bin/python $(INSTALL) --editable . -r demo/requirements.txt
 	@touch $@

@@ -11,6 +11,7 @@ from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import exceptions
 
+from source_stock_prices.about import issues
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Problem
@@ -90,7 +91,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
         ResponseAction.FAIL,
         FailureType.system_error,
         "{title} returned an unexpected response for the {tickers}.{said} Check base_url; if it is correct, report this"
-        " as a bug.",
+        " as a bug{place}.",
         of_ticker=True,
     ),
 }
@@ -160,6 +161,7 @@ class ProviderError(Exception):
             outage=f"failed for the {what}" if self.status else f"cannot be reached at {provider.base_url}",
             remedy="Sync again later." if self.status else "Check the network, or sync again later.",
             key_url=f"; get one at {provider.key_url}" if provider.key_url else "",
+            place=f" at {issues()}" if issues() else "",
             pace=f" (the free plan allows {pace})" if pace else "",
         )
         return f"{sentence} {fix}".strip()

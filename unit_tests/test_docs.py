@@ -28,7 +28,7 @@ from source_stock_prices.source import SourceStockPrices
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "source_stock_prices"
-PAGES = [*tables.PAGES, ROOT / "benchmarks/README.md"]
+PAGES = [*tables.PAGES, *(ROOT / name for name in ("benchmarks/README.md", "CONTRIBUTING.md", "SECURITY.md"))]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text("utf-8") for page in PAGES}
 SCHEMAS = {file.stem: file for file in (PACKAGE / "schemas").glob("*.json")}
 SPEC: dict[str, Any] = yaml.safe_load((PACKAGE / "spec.yaml").read_text("utf-8"))["connectionSpecification"]
@@ -130,7 +130,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "make": target_of_make,
     "python": file_of_python,
 }
-ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip", "pipx", "uv"}
+ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip", "pipx", "pre-commit", "pytest", "uv"}
 """Programs that are not this project's. Another one is added by hand, after it was tried."""
 
 
