@@ -1,4 +1,4 @@
-"""What the sandbox says to a person who uses it from another process."""
+"""The sandbox covers the connector, and says what it can do to a person who uses it from another process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import requests
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.__main__ import kinds_by_vendor
 from integration_tests.sandbox.app import VENDORS
+from integration_tests.scenario import UNSERVED
+
+
+def test_it_serves_every_vendor_of_the_connector() -> None:
+    """The tests of syncs run with every vendor that the sandbox has; one without is tested by none of them."""
+    assert not UNSERVED, f"no sandbox for {', '.join(UNSERVED)}: write integration_tests/sandbox/<name>.py"
 
 
 def test_it_answers_a_wrong_kind_of_fault_with_those_there_are(sandbox: Sandbox) -> None:
