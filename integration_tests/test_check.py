@@ -28,7 +28,7 @@ SENTENCES = {
     "bad-key": "rejected the API key. The API replied (HTTP ",
     "plan": "plan does not cover the data requested for the ticker AAPL. The API replied (HTTP ",
     "quota": "plan is used up. The API replied (HTTP ",
-    "500": "has a problem. The API replied (HTTP 500)",
+    "500": "failed for the ticker AAPL. The API replied (HTTP 500)",
     "cut": "cannot be reached at http",
     "html": "returned an unexpected response for the ticker AAPL. The API replied (HTTP 200)",
     "truncated": "returned an unexpected response for the ticker AAPL. The API replied (HTTP 200)",

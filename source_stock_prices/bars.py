@@ -16,9 +16,17 @@ TOO_MUCH = 2.0**63
 WITHOUT_PRICE = ("open", "high", "low", "vwap")
 """Where a zero is how vendors write that they have none."""
 
-ABOVE_ZERO = (*WITHOUT_PRICE, "adjusted_close", "split_factor")
+ABOVE_ZERO = (
+    *WITHOUT_PRICE,
+    "adjusted_close",
+    "split_factor",
+)
 
-NOT_BELOW_ZERO = ("volume", "trade_count", "dividend")
+NOT_BELOW_ZERO = (
+    "volume",
+    "trade_count",
+    "dividend",
+)
 
 
 def clean(
@@ -56,7 +64,11 @@ def clean(
         other = days.setdefault(bar.date, bar)
         if other is not bar and other != bar:
             days[bar.date] = chosen(other, bar, drop)
-    return {ticker: [days[day] for day in sorted(days)] for ticker, days in sorted(kept.items())}
+    found = {}
+    for ticker in sorted(kept):
+        days = kept[ticker]
+        found[ticker] = [days[day] for day in sorted(days)]
+    return found
 
 
 def is_usual(bar: Bar) -> bool:
@@ -80,20 +92,28 @@ def is_usual(bar: Bar) -> bool:
 
 def without_odd_numbers(bar: Bar, drop: Drop) -> Bar:
     """The bar with None for each number beside the close that cannot be: an odd side field costs itself."""
-    odd: dict[str, Any] = {}
-    for field in ABOVE_ZERO:
-        value = getattr(bar, field)
-        if value is not None and not 0 < value < TOO_MUCH:
-            odd[field] = None
-    for field in NOT_BELOW_ZERO:
-        value = getattr(bar, field)
-        if value is not None and not 0 <= value < TOO_MUCH:
-            odd[field] = None
+    odd = _odd_numbers(bar)
+    if not odd:
+        return bar
     for field in odd:
         value = getattr(bar, field)
         if value != 0 or field not in WITHOUT_PRICE:
             drop(bar.ticker, bar.date, "is impossible", field)
-    return bar._replace(**odd) if odd else bar
+    nothing: dict[str, Any] = dict.fromkeys(odd)
+    return bar._replace(**nothing)
+
+
+def _odd_numbers(bar: Bar) -> list[str]:
+    odd = []
+    for field in ABOVE_ZERO:
+        value = getattr(bar, field)
+        if value is not None and not 0 < value < TOO_MUCH:
+            odd.append(field)
+    for field in NOT_BELOW_ZERO:
+        value = getattr(bar, field)
+        if value is not None and not 0 <= value < TOO_MUCH:
+            odd.append(field)
+    return odd
 
 
 def was_closed(bar: Bar, trades_in_new_york: Callable[[str], bool]) -> bool:
@@ -104,24 +124,39 @@ def was_closed(bar: Bar, trades_in_new_york: Callable[[str], bool]) -> bool:
     """
     if trades_in_new_york(bar.ticker):
         return not sessions.is_session(bar.date)
-    return bar.date.weekday() >= 5 and (bar.volume == 0 or bar.open is None)
+    if bar.date.weekday() < sessions.SATURDAY:
+        return False
+    return bar.volume == 0 or bar.open is None
 
 
-def chosen(first: Bar, second: Bar, drop: Drop) -> Bar:
+def chosen(
+    first: Bar,
+    second: Bar,
+    drop: Drop,
+) -> Bar:
     """Which of two bars of one session counts: the one that traded, else that with more fields, else the later one."""
-    winner, loser = second, first
+    winner = second
+    loser = first
     if _weight(first) > _weight(second):
-        winner, loser = first, second
-    pairs = zip(winner, loser, strict=True)
-    if any(ours is not None and theirs is not None and ours != theirs for ours, theirs in pairs):
-        drop(loser.ticker, loser.date, "a conflicting duplicate")
+        winner = first
+        loser = second
+    for ours, theirs in zip(winner, loser, strict=True):
+        if None not in (ours, theirs) and ours != theirs:
+            drop(loser.ticker, loser.date, "a conflicting duplicate")
+            break
     return winner
 
 
 def _weight(bar: Bar) -> tuple[int, int]:
     """A volume speaks for a bar, none says nothing, and one of zero is that of a stand-in."""
-    traded = 1 if bar.volume is None else 2 if bar.volume else 0
-    return traded, sum(value is not None for value in bar)
+    if bar.volume is None:
+        traded = 1
+    elif bar.volume > 0:
+        traded = 2
+    else:
+        traded = 0
+    fields = [value for value in bar if value is not None]
+    return traded, len(fields)
 
 
 JUMP = 10

@@ -52,7 +52,12 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
     return True, None
 
 
-def _is_served(stream: StockPrices, ticker: str, since: date, logger: Logger) -> bool:
+def _is_served(
+    stream: StockPrices,
+    ticker: str,
+    since: date,
+    logger: Logger,
+) -> bool:
     """Whether the provider has bars of a ticker or, failing that, lists it in its ticker reference.
 
     Raises ProviderError.
@@ -66,7 +71,11 @@ def _is_served(stream: StockPrices, ticker: str, since: date, logger: Logger) ->
     return False
 
 
-def _last_days(stream: StockPrices, ticker: str, start: date) -> Query:
+def _last_days(
+    stream: StockPrices,
+    ticker: str,
+    start: date,
+) -> Query:
     """The query that shows whether a ticker is served: its bars from a day on, or the whole market of the last day."""
     query = Query((ticker,), start, stream.end, stream.config.adjustment, stream.today)
     if ticker != ANY:

@@ -262,7 +262,11 @@ def _flag(raw: Mapping[str, Any], key: str) -> bool:
     return value
 
 
-def _whole_number(raw: Mapping[str, Any], key: str, largest: int) -> int | None:
+def _whole_number(
+    raw: Mapping[str, Any],
+    key: str,
+    largest: int,
+) -> int | None:
     value = raw.get(key)
     if value is None:
         return None

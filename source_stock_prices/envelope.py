@@ -27,17 +27,28 @@ class Envelope(AirbyteMessage):
     count: int = 0
 
 
-def in_envelope(stream: str, records: Iterable[Data], count: int, last: Data) -> Envelope:
+def in_envelope(
+    stream: str,
+    records: Iterable[Data],
+    count: int,
+    last: Data,
+) -> Envelope:
     """Records as one message."""
     record = AirbyteRecordMessage(stream, dict(last), _now())
-    return Envelope(Type.RECORD, record=record, records=records, count=count)
+    return Envelope(
+        Type.RECORD,
+        record=record,
+        records=records,
+        count=count,
+    )
 
 
 def one_by_one(stream: str, records: Iterable[Data]) -> Iterator[AirbyteMessage]:
     """Records as a message each, for whoever does not know envelopes."""
     read_at = _now()
     for data in records:
-        yield AirbyteMessage(Type.RECORD, record=AirbyteRecordMessage(stream, dict(data), read_at))
+        record = AirbyteRecordMessage(stream, dict(data), read_at)
+        yield AirbyteMessage(Type.RECORD, record=record)
 
 
 def _now() -> int:

@@ -122,7 +122,22 @@ NAMED = 10
 def names(things: Sequence[str]) -> str:
     """The first names of a list, and how many more there are: `AAPL, MSFT and 3 more`."""
     named = ", ".join(things[:NAMED])
-    return named if len(things) <= NAMED else f"{named} and {len(things) - NAMED} more"
+    more = len(things) - NAMED
+    if more <= 0:
+        return named
+    return f"{named} and {more} more"
+
+
+def counted(
+    count: int,
+    singular: str,
+    plural: str = "",
+) -> str:
+    """`1 ticker`, `1,200 tickers`."""
+    noun = plural or f"{singular}s"
+    if count == 1:
+        noun = singular
+    return f"{count:,} {noun}"
 
 
 class ProviderError(Exception):

@@ -59,8 +59,12 @@ def manifest(provider: str) -> Mapping[str, Any]:
     own_file = MANIFESTS / f"{provider}.yaml"
     if own_file.exists():
         own = safe_load_yaml(own_file.read_text("utf-8"))
-    definitions = {**shared["definitions"], **own.get("definitions", {})}
-    resolved = ManifestReferenceResolver().preprocess_manifest({**shared, **own, "definitions": definitions})
+    together = {**shared, **own}
+    together["definitions"] = {
+        **shared["definitions"],
+        **own.get("definitions", {}),
+    }
+    resolved = ManifestReferenceResolver().preprocess_manifest(together)
     return ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {})
 
 
@@ -71,7 +75,8 @@ def stream_names(provider: str) -> list[str]:
 
 def streams(prices: StockPrices) -> list[Stream]:
     """The streams that the manifest of a price stream's provider has."""
-    return [Events(definition, prices) for definition in manifest(prices.provider.name)["streams"]]
+    definitions = manifest(prices.provider.name)["streams"]
+    return [Events(definition, prices) for definition in definitions]
 
 
 class Events(Stream):
@@ -85,11 +90,19 @@ class Events(Stream):
     """
 
     def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
-        self._definition, self._prices = definition, prices
-        self._config, self.provider = prices.config, prices.provider
+        self._definition = definition
         self._parameters: Mapping[str, Any] = definition.get("$parameters", {})
+        self._prices = prices
+        self._config = prices.config
+        self.provider = prices.provider
         self.state: State = {}
-        self._sync: Sync[Row] = Sync(self, prices.config, prices.today, self.logger, prices.policy)
+        self._sync: Sync[Row] = Sync(
+            self,
+            prices.config,
+            prices.today,
+            self.logger,
+            prices.policy,
+        )
 
     @property
     def name(self) -> str:
@@ -108,10 +121,18 @@ class Events(Stream):
         stream.is_resumable = False  # as for prices
         return stream
 
-    def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
-        full = configured_stream.sync_mode == SyncMode.full_refresh
-        self.state = {} if full else state.read(self.state, self._config.tickers, self.logger)
-        yield from self._sync.run(super().read(configured_stream, *args, **kwargs))
+    def read(
+        self,
+        configured_stream: ConfiguredAirbyteStream,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Iterable[StreamData]:
+        if configured_stream.sync_mode == SyncMode.full_refresh:
+            self.state = {}
+        else:
+            self.state = state.read(self.state, self._config.tickers, self.logger)
+        messages = super().read(configured_stream, *args, **kwargs)
+        yield from self._sync.run(messages)
 
     def stream_slices(
         self,
@@ -132,18 +153,24 @@ class Events(Stream):
         return self._sync.records(stream_slice or {}, self.state)
 
     def queries(self, seen: State) -> list[Query]:
-        tickers, today = self._config.tickers, self._prices.today
-        blank = Query((), today, today, self._config.adjustment, today)
+        tickers = self._config.tickers
+        today = self._prices.today
         facts = plan.Facts(
-            blank,
-            self._prices.start,
-            self._prices.bound,
-            self.provider.name,
+            blank=Query((), today, today, self._config.adjustment, today),
+            start=self._prices.start,
+            bound=self._prices.bound,
+            provider=self.provider.name,
             tickers_per_request=self._parameters.get("tickers_per_request", 1),
             bars_per_request=None,
         )
         if self.cursor_field:
-            queries = plan.event_queries(tickers, seen, end=self._config.end_date, lookback=self._lookback, facts=facts)
+            queries = plan.event_queries(
+                tickers,
+                seen,
+                end=self._config.end_date,
+                lookback=self._lookback,
+                facts=facts,
+            )
         else:
             queries = plan.ticker_queries(tickers, facts)
         if not queries:
@@ -152,14 +179,22 @@ class Events(Stream):
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
         rows = by_ticker(self.ask, query, report, self.provider)
-        if not self.cursor_field:
-            for ticker in query.tickers:
-                if ticker not in rows and ticker not in report.failed and ticker != ANY:
-                    report.set_aside(ticker, ProviderError(Problem(Kind.UNKNOWN_TICKER, "")))
+        if self.cursor_field:
+            return rows
+        unknown = set(query.tickers) - rows.keys() - report.failed.keys() - {ANY}
+        for ticker in query.tickers:
+            if ticker in unknown:
+                problem = Problem(Kind.UNKNOWN_TICKER, "")
+                report.set_aside(ticker, ProviderError(problem))
         return rows
 
     def records(
-        self, query: Query, tickers: Iterable[str], found: Found[Row], state: State, report: Report
+        self,
+        query: Query,
+        tickers: Iterable[str],
+        found: Found[Row],
+        state: State,
+        report: Report,
     ) -> Iterator[Row]:
         if not self.cursor_field:
             for ticker in tickers:
@@ -169,37 +204,63 @@ class Events(Stream):
             if ticker not in report.failed:
                 yield from self._revisions(ticker, query, found, state, report)
 
-    def _revisions(self, ticker: str, query: Query, found: Found[Row], state: State, report: Report) -> Iterator[Row]:
+    def _revisions(
+        self,
+        ticker: str,
+        query: Query,
+        found: Found[Row],
+        state: State,
+        report: Report,
+    ) -> Iterator[Row]:
         """What is new, changed or cancelled of a ticker, or of the whole market; then the state remembers it."""
-        listed = list(chain.from_iterable(found.values())) if ticker == ANY else found.get(ticker, [])
+        listed = found.get(ticker, [])
+        if ticker == ANY:
+            listed = list(chain.from_iterable(found.values()))
         before = state.get(ticker, {})
-        until = max(min(query.end, self._prices.today).isoformat(), before.get("date", ""))
+        until = min(query.end, self._prices.today)
+        if "date" in before:
+            until = max(until, date.fromisoformat(before["date"]))
         revision = revise(
             before.get("events", {}),
             listed,
             ticker=ticker,
             start=query.start,
             end=query.end,
-            oldest=date.fromisoformat(until) - self._lookback,
+            oldest=until - self._lookback,
             blank=self._blank,
             doubts=report.doubts,
         )
         for finding in revision.findings:
             self.logger.warning(f"{self.provider.title}: {finding}")
         yield from revision.records
+
         start = query.start.isoformat()
-        since = min(start, before.get("since", before.get("date", start)))
-        state[ticker] = {"date": until, "since": since, "provider": self.provider.name}
+        since = before.get("since", before.get("date", start))
+        now = {
+            "date": until.isoformat(),
+            "since": min(start, since),
+            "provider": self.provider.name,
+        }
         if revision.events:
-            state[ticker]["events"] = revision.events
+            now["events"] = revision.events
+        state[ticker] = now
 
     def expected(self, query: Query) -> int | None:
         return None
 
+    def checkpoint(self, state: State) -> None:
+        pass
+
     def more_queries(self) -> list[Query]:
         return []
 
-    def survives(self, query: Query, error: ProviderError, state: State, report: Report) -> bool:
+    def survives(
+        self,
+        query: Query,
+        error: ProviderError,
+        state: State,
+        report: Report,
+    ) -> bool:
         return False
 
     def summary(self) -> Iterable[str]:
@@ -207,13 +268,18 @@ class Events(Stream):
 
     def ask(self, query: Query, report: Report) -> Found[Row]:
         """The rows of an answer, every page of it, by ticker; raises ProviderError."""
-        spellings = {} if query.tickers == (ANY,) else {self.provider.spelling(each): each for each in query.tickers}
+        spellings = {}
+        if query.tickers != (ANY,):
+            for ticker in query.tickers:
+                spellings[self.provider.spelling(ticker)] = ticker
         rows: list[Any] = []
         try:
             requester, records = self._retrieve(query, report)
             for record in records:
-                ticker = ticker_of(record.get("stock_ticker"), spellings)
-                rows.append({**record.data, "stock_ticker": ticker, "provider": self.provider.name})
+                row = dict(record.data)
+                row["stock_ticker"] = ticker_of(row.get("stock_ticker"), spellings)
+                row["provider"] = self.provider.name
+                rows.append(row)
             occurrences = self._reader.read(
                 rows + requester.odd,
                 start=query.start,
@@ -227,7 +293,9 @@ class Events(Stream):
             said = f"{type(error).__name__}: {trim(str(error))}"
             raise ProviderError(Problem(Kind.UNREADABLE, said)) from error
         for finding in occurrences.findings:
-            where = "" if finding.ticker else f" for {names(query.tickers)}"
+            where = ""
+            if not finding.ticker:
+                where = f" for {names(query.tickers)}"
             report.lines.append(f"{self.provider.title}{where}: {finding}")
         report.doubts |= occurrences.doubts
         return occurrences.records
@@ -235,10 +303,12 @@ class Events(Stream):
     def _retrieve(self, query: Query, report: Report) -> tuple[Requester, Iterable[Any]]:
         """The records that the CDK makes of a query's pages, and who sends for them."""
         # A retriever for each query: the CDK's holds on to a template that failed once, and would read no row after it.
-        factory, config = ModelToComponentFactory(), {"base_url": self.provider.base_url}
-        transformations = [
-            factory.create_component(AddFields, each, config) for each in self._definition.get("transformations", ())
-        ]
+        factory = ModelToComponentFactory()
+        config = {"base_url": self.provider.base_url}
+        transformations = []
+        for each in self._definition.get("transformations", ()):
+            transformation = factory.create_component(AddFields, each, config)
+            transformations.append(transformation)
         retriever = factory.create_component(
             SimpleRetriever,
             self._definition["retriever"],
@@ -247,23 +317,43 @@ class Events(Stream):
             primary_key=self.primary_key,
             transformations=transformations,
         )
-        path = self._definition["retriever"]["record_selector"]["extractor"]["field_path"]
-        requester = retriever.requester = Requester(retriever.requester, self._prices, query, report, path)
-        window = {"start": query.start.isoformat(), "end": query.end.isoformat()}
-        symbols = "" if query.tickers == (ANY,) else ",".join(map(self.provider.spelling, query.tickers))
-        asked = StreamSlice(
-            partition={"symbols": symbols}, cursor_slice=window, extra_fields={"today": query.today.isoformat()}
+        selector = self._definition["retriever"]["record_selector"]
+        requester = Requester(
+            retriever.requester,
+            self._prices,
+            query,
+            report,
+            path=selector["extractor"]["field_path"],
         )
-        records: Iterable[Any] = retriever.read_records(self.get_json_schema(), asked)
+        retriever.requester = requester
+        records: Iterable[Any] = retriever.read_records(self.get_json_schema(), self._slice(query))
         return requester, records
+
+    def _slice(self, query: Query) -> StreamSlice:
+        """A query as the manifests know it."""
+        symbols = ""
+        if query.tickers != (ANY,):
+            symbols = ",".join(map(self.provider.spelling, query.tickers))
+        return StreamSlice(
+            partition={"symbols": symbols},
+            cursor_slice={
+                "start": query.start.isoformat(),
+                "end": query.end.isoformat(),
+            },
+            extra_fields={"today": query.today.isoformat()},
+        )
 
     @property
     def _lookback(self) -> timedelta:
-        return timedelta(days=self._parameters.get("lookback_days", LOOKBACK_DAYS))
+        days = self._parameters.get("lookback_days", LOOKBACK_DAYS)
+        return timedelta(days)
 
     @cached_property
     def _blank(self) -> Row:
-        return {**dict.fromkeys(self.get_json_schema()["properties"]), "provider": self.provider.name}
+        properties = self.get_json_schema()["properties"]
+        blank: Row = dict.fromkeys(properties)
+        blank["provider"] = self.provider.name
+        return blank
 
     @cached_property
     def _reader(self) -> Reader:
@@ -273,9 +363,21 @@ class Events(Stream):
 class Requester:
     """Sends what a manifest asks the way prices are asked for. Everything else is the CDK's own requester's."""
 
-    def __init__(self, requester: Any, prices: StockPrices, query: Query, report: Report, path: Sequence[str]) -> None:
-        self._requester, self._prices, self._query, self._report, self._path = requester, prices, query, report, path
-        self.pages = self.rows = 0
+    def __init__(
+        self,
+        requester: Any,
+        prices: StockPrices,
+        query: Query,
+        report: Report,
+        path: Sequence[str],
+    ) -> None:
+        self._requester = requester
+        self._prices = prices
+        self._query = query
+        self._report = report
+        self._path = path
+        self.pages = 0
+        self.rows = 0
         self.odd: list[Any] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -294,14 +396,22 @@ class Requester:
         self.pages += 1
         if self.pages > MAX_PAGES:
             raise ValueError(f"more than {MAX_PAGES} pages")
-        where = {"stream_state": stream_state, "stream_slice": stream_slice, "next_page_token": next_page_token}
+        where = {
+            "stream_state": stream_state,
+            "stream_slice": stream_slice,
+            "next_page_token": next_page_token,
+        }
         provider = self._prices.provider
         link = on_host(provider.base_url, path or self._requester.get_url(**where))
         params: dict[str, str] = {}
         if not urlsplit(link).query:  # the link to a next page is a whole request
-            asked = {**self._requester.get_request_params(**where), **(request_params or {})}
+            asked = {
+                **self._requester.get_request_params(**where),
+                **(request_params or {}),
+            }
             params = {name: str(value) for name, value in asked.items()}
-        response = self._prices.send(provider.get(link, params))
+        request = provider.get(link, params)
+        response = self._prices.send(request)
         self._look_at(Answer.of(response))
         return response
 
@@ -321,8 +431,12 @@ def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
         return body if isinstance(body, list) else [body]
     key, *rest = path
     if key != "*":
-        return _rows(body.get(key, []), rest)
+        part = body.get(key, [])
+        return _rows(part, rest)
     parts = list((body.values() if isinstance(body, dict) else body) or ())
     if not rest:
         return parts
-    return [row for part in parts for row in _rows(part, rest)]
+    rows: list[Any] = []
+    for part in parts:
+        rows += _rows(part, rest)
+    return rows

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from source_stock_prices import sessions
-from source_stock_prices.errors import names
+from source_stock_prices.errors import counted, names
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Bar, Query
 
@@ -17,20 +18,31 @@ LONGEST_CLOSURE = timedelta(days=10)
 NAMED_SESSIONS = 3
 """Missing sessions of one ticker that a line names."""
 
+Days = defaultdict[str, list[date]]
+"""Days by ticker."""
+
 
 class Gaps:
     """Looks at the bars of a sync, query by query, in order of date."""
 
     def __init__(self, provider: Provider, start: date) -> None:
-        self._provider, self._start = provider, start
+        self._provider = provider
+        self._start = start
         self._first: dict[str, date | None] = {}
-        self._missing: dict[str, list[date]] = {}
+        self._missing: Days = defaultdict(list)
         self._since_last_bar: dict[str, list[date]] = {}
         self._holes: dict[str, set[date]] = {}
-        self._given_up: dict[str, list[date]] = {}
-        self._long_gaps: dict[str, list[str]] = {}
+        self._given_up: Days = defaultdict(list)
+        self._long_gaps: defaultdict[str, list[str]] = defaultdict(list)
 
-    def read(self, query: Query, ticker: str, bars: Sequence[Bar], *, is_new: bool) -> None:
+    def read(
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        *,
+        is_new: bool,
+    ) -> None:
         """Records which sessions of a query's window have no bar for a ticker; `is_new` if it was never read before.
 
         Sessions before a ticker's first bar are not gaps; those after its last bar are gaps only when there are many.
@@ -41,31 +53,48 @@ class Gaps:
             self._first[ticker] = start
         if start is None:
             return
-        if not self._provider.trades_in_new_york(ticker):
-            self._look_for_long_gaps(ticker, [bar.date for bar in bars] or [start], query.end)
-            return
-        due = sessions.between(start, query.end)
         served = [bar.date for bar in bars]
+        if not self._provider.trades_in_new_york(ticker):
+            self._look_for_long_gaps(ticker, served or [start], query.end)
+            return
+
+        due = sessions.between(start, query.end)
         waiting = self._since_last_bar.pop(ticker, [])
         if tuple(served) != due:
             waiting += sorted(set(due).difference(served))
         last = max(served, default=start)
-        missing = [day for day in waiting if day < last]
-        if missing:
-            self._missing.setdefault(ticker, []).extend(missing)
-        after_last = [day for day in waiting if day >= last]
+        after_last = []
+        for day in waiting:
+            if day < last:
+                self._missing[ticker].append(day)
+            else:
+                after_last.append(day)
         if after_last:
             self._since_last_bar[ticker] = after_last
 
-    def read_before(self, query: Query, ticker: str, bars: Sequence[Bar], since: date) -> None:
+    def read_before(
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        since: date,
+    ) -> None:
         """Records what is missing in the bars of a ticker from before `since`, the first day ever read before."""
-        first = bars[0].date if bars else since
+        if not bars:
+            self._first[ticker] = since
+            return
+        first = bars[0].date
         self._first[ticker] = first
-        if bars:
-            self.read(query._replace(start=first), ticker, bars, is_new=False)
+        since_first = query._replace(start=first)
+        self.read(since_first, ticker, bars, is_new=False)
 
     def read_on(
-        self, query: Query, ticker: str, bars: Sequence[Bar], known: Collection[date], state_date: date
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        known: Collection[date],
+        state_date: date,
     ) -> None:
         """A ticker was read on from its state: tells of sessions after it, and of old holes that are given up now.
 
@@ -76,13 +105,21 @@ class Gaps:
         if query.end <= state_date:
             return
         new = [bar for bar in bars if bar.date > state_date]
-        first = max(query.start, state_date + timedelta(days=1))
-        if self._provider.trades_in_new_york(ticker):
-            self.read(query._replace(start=first), ticker, new, is_new=False)
-        else:
-            self._look_for_long_gaps(ticker, [state_date, *(bar.date for bar in new)], query.end)
+        if not self._provider.trades_in_new_york(ticker):
+            days = [state_date]
+            days += [bar.date for bar in new]
+            self._look_for_long_gaps(ticker, days, query.end)
+            return
+        following = state_date + timedelta(days=1)
+        unread = query._replace(start=max(query.start, following))
+        self.read(unread, ticker, new, is_new=False)
 
-    def _fill(self, ticker: str, known: Collection[date], bars: Sequence[Bar]) -> None:
+    def _fill(
+        self,
+        ticker: str,
+        known: Collection[date],
+        bars: Sequence[Bar],
+    ) -> None:
         """Remembers which sessions between known ones have no bar, and takes out those that have one now."""
         if not known or not self._provider.trades_in_new_york(ticker):
             return
@@ -91,31 +128,45 @@ class Gaps:
             self._holes[ticker] = set(due).difference(known)
         self._holes[ticker].difference_update(bar.date for bar in bars)
 
-    def _look_for_long_gaps(self, ticker: str, days: Sequence[date], end: date) -> None:
+    def _look_for_long_gaps(
+        self,
+        ticker: str,
+        days: Sequence[date],
+        end: date,
+    ) -> None:
         """Without a calendar of its exchange, a ticker is missing bars where no exchange is closed for as long."""
         for before, after in pairwise([*days, end]):
             if after - before > LONGEST_CLOSURE:
-                self._long_gaps.setdefault(ticker, []).append(f"{ticker} {before} to {after}")
+                span = f"{ticker} {before} to {after}"
+                self._long_gaps[ticker].append(span)
 
     def given_up(self, ticker: str, window_start: date) -> None:
         """The recheck window of a ticker begins with a day from the next sync on: older holes stay."""
-        holes = sorted(day for day in self._holes.get(ticker, ()) if day < window_start)
-        if holes:
-            self._given_up.setdefault(ticker, []).extend(holes)
-            self._holes[ticker].difference_update(holes)
+        holes = self._holes.get(ticker)
+        if not holes:
+            return
+        old = sorted(day for day in holes if day < window_start)
+        if old:
+            self._given_up[ticker].extend(old)
+            holes.difference_update(old)
 
     def lines(self) -> Iterator[str]:
         """A line for each kind of gap."""
-        title, start = self._provider.title, self._start
-        barless = [ticker for ticker, first in self._first.items() if first is None]
+        title = self._provider.title
+        start = self._start
+        barless = []
+        late = []
+        for ticker, first in self._first.items():
+            if first is None:
+                barless.append(ticker)
+            elif first > start + LONGEST_CLOSURE:
+                late.append(f"{ticker} ({first})")
+
         if barless:
             yield (
                 f"{title} has no bars for {names(barless)} since {start}. Check the spelling, and how far back your"
                 " plan reaches."
             )
-        late = [
-            f"{ticker} ({first})" for ticker, first in self._first.items() if first and first > start + LONGEST_CLOSURE
-        ]
         if late:
             yield f"{title} data starts later than {start}: {names(late)}."
         gaps = self._all_missing()
@@ -124,20 +175,27 @@ class Gaps:
         if self._given_up:
             yield f"{title} still has no bar for {_places(self._given_up)}. They are not asked for any more."
         if self._long_gaps:
-            spans = [span for spans in self._long_gaps.values() for span in spans]
+            spans = list(chain.from_iterable(self._long_gaps.values()))
             yield f"{title} has no bars for longer than any exchange is closed: {names(spans)}."
 
-    def _all_missing(self) -> dict[str, list[date]]:
-        gaps = {ticker: list(days) for ticker, days in self._missing.items()}
+    def _all_missing(self) -> Days:
+        gaps: Days = defaultdict(list)
+        for ticker, days in self._missing.items():
+            gaps[ticker].extend(days)
         for ticker, days in self._since_last_bar.items():
             if days[-1] - days[0] > LONGEST_CLOSURE:
-                gaps.setdefault(ticker, []).extend(days)
+                gaps[ticker].extend(days)
         return gaps
 
 
 def _places(gaps: Mapping[str, Sequence[date]]) -> str:
     """How many sessions of how many tickers, and the first of them."""
-    count = sum(map(len, gaps.values()))
-    places = [f"{ticker} {day}" for ticker, days in gaps.items() for day in days[:NAMED_SESSIONS]]
-    of = f"{count:,} session{'s' * (count != 1)} of {len(gaps):,} ticker{'s' * (len(gaps) != 1)}"
-    return f"{of}: {names(places)}"
+    count = 0
+    places = []
+    for ticker, days in gaps.items():
+        count += len(days)
+        for day in days[:NAMED_SESSIONS]:
+            places.append(f"{ticker} {day}")
+    missing = counted(count, "session")
+    tickers = counted(len(gaps), "ticker")
+    return f"{missing} of {tickers}: {names(places)}"

@@ -59,7 +59,10 @@ def judge(
     newest may not. Entries of older versions have no prints, only the `price` on their date.
     """
     first, last = asked
-    now = {bar.date: bar for bar in bars if first <= bar.date <= last}
+    now = {}
+    for bar in bars:
+        if first <= bar.date <= last:
+            now[bar.date] = bar
     before = {}
     for day in sorted(known):
         if first <= day <= last:
@@ -71,8 +74,13 @@ def judge(
     return Verdict(list(now.values()))
 
 
-def _judge_by_prints(before: Prints, state_date: date, now: Bars) -> Verdict:
-    served, missing = {}, []
+def _judge_by_prints(
+    before: Prints,
+    state_date: date,
+    now: Bars,
+) -> Verdict:
+    served = {}
+    missing = []
     for day in before:
         if day in now:
             served[day] = print_of(now[day])
@@ -80,7 +88,9 @@ def _judge_by_prints(before: Prints, state_date: date, now: Bars) -> Verdict:
             missing.append(day)
 
     oldest = min(before)
-    changed, filled, fresh = [], [], []
+    changed = []
+    filled = []
+    fresh = []
     for day, bar in now.items():
         if day not in before:
             fresh.append(bar)
@@ -93,7 +103,9 @@ def _judge_by_prints(before: Prints, state_date: date, now: Bars) -> Verdict:
             fresh.append(bar)
 
     gone = bool(now) and not served
-    moved_on = oldest if gone else _moved_on(before, served)
+    moved_on = _moved_on(before, served)
+    if gone:
+        moved_on = oldest
     return Verdict(
         fresh,
         rewritten=moved_on is not None,
@@ -107,7 +119,8 @@ def _judge_by_prints(before: Prints, state_date: date, now: Bars) -> Verdict:
 
 def moved(was: float, now: float) -> bool:
     """Whether a price changed by more than rounding: half a cent, or 0.05% of it where that is less."""
-    return abs(now - was) > min(0.005, 0.0005 * abs(was))
+    rounding = min(0.005, 0.0005 * abs(was))
+    return abs(now - was) > rounding
 
 
 def _moved_on(before: Prints, served: Prints) -> date | None:
@@ -115,14 +128,23 @@ def _moved_on(before: Prints, served: Prints) -> date | None:
     if not served:
         return None
     oldest = min(served)
-    return None if same_prices(served[oldest], before[oldest]) else oldest
+    if same_prices(served[oldest], before[oldest]):
+        return None
+    return oldest
 
 
-def _judge_by_price(price: float, state_date: date, now: Bars) -> Verdict:
+def _judge_by_price(
+    price: float,
+    state_date: date,
+    now: Bars,
+) -> Verdict:
     verdict = Verdict(list(now.values()))
     if not now:
         return verdict
-    rewritten = verdict._replace(rewritten=True, moved_on=state_date)
+    rewritten = verdict._replace(
+        rewritten=True,
+        moved_on=state_date,
+    )
     bar = now.get(state_date)
     if bar is None or bar.close is None:
         return rewritten._replace(gone=True, missing=[state_date])
@@ -160,11 +182,13 @@ def remember(
         return _without_news(entry, since)
     known: Prints = {}
     last = final[-1]
-    state_date, price = last.date, last.close
+    state_date = last.date
+    price = last.close
     if entry and "date" in entry:
         before = date.fromisoformat(entry["date"])
         if before > state_date:
-            state_date, price = before, entry.get("price")
+            state_date = before
+            price = entry.get("price")
         if changed_setting(entry, adjustment, provider) is None:
             known = known_of(entry)  # those that the vendor no longer serves are still in the table
         since = since or first_day(entry)
@@ -188,7 +212,8 @@ def forget(entry: Entry, days: Iterable[date]) -> Entry:
         known.pop(day, None)
     if "bars" not in entry:
         return entry
-    return {**entry, "bars": dump(date.fromisoformat(entry["date"]), known)}
+    last = date.fromisoformat(entry["date"])
+    return {**entry, "bars": dump(last, known)}
 
 
 def failed(entry: Entry | None) -> Entry:
@@ -207,7 +232,11 @@ def _without_news(entry: Entry | None, since: date | None) -> Entry | None:
     return kept
 
 
-def _newest(known: Prints, window: int, state_date: date) -> Prints:
+def _newest(
+    known: Prints,
+    window: int,
+    state_date: date,
+) -> Prints:
     """The prints of the last bars of a window: `window` sessions never span as many calendar days as this allows."""
     oldest = state_date - timedelta(days=2 * window + 7)
     newest = {}
@@ -217,13 +246,22 @@ def _newest(known: Prints, window: int, state_date: date) -> Prints:
     return newest
 
 
-def changed_setting(entry: Entry, adjustment: str, provider: str) -> str | None:
+def changed_setting(
+    entry: Entry,
+    adjustment: str,
+    provider: str,
+) -> str | None:
     """Which setting an entry's bars were read with that is another one now, as a clause for a sentence, else None.
 
     Older versions wrote no provider, and no adjustment for raw prices. The tutorials wrote no price either.
     """
-    now = {"adjustment": adjustment, "provider": provider}
-    before = {"adjustment": RAW if entry.get("price") else None, **entry}
+    now = {
+        "adjustment": adjustment,
+        "provider": provider,
+    }
+    before = dict(entry)
+    if entry.get("price"):
+        before.setdefault("adjustment", RAW)
     clauses = []
     for name, value in now.items():
         was = before.get(name)
@@ -249,7 +287,8 @@ def first_day(entry: Entry) -> date:
 
     A later `start_date` does not change it: the rows before it are in the table, and would keep their old scale.
     """
-    return date.fromisoformat(upgraded(entry, None)["since"])
+    since = upgraded(entry, None)["since"]
+    return date.fromisoformat(since)
 
 
 def gap_before(entry: Entry, start: date) -> tuple[date, date] | None:
@@ -264,7 +303,9 @@ def gap_before(entry: Entry, start: date) -> tuple[date, date] | None:
 
 def window_start(sessions: Sequence[date], recheck_sessions: int) -> date:
     """The first day of the recheck window, from the sessions up to the state's date, ascending and at least one."""
-    return sessions[max(0, len(sessions) - 1 - recheck_sessions)]
+    last = len(sessions) - 1
+    first = max(0, last - recheck_sessions)
+    return sessions[first]
 
 
 def holes(sessions: Iterable[date], known_days: Iterable[date]) -> list[date]:
@@ -275,7 +316,8 @@ def holes(sessions: Iterable[date], known_days: Iterable[date]) -> list[date]:
     days = set(known_days)
     if not days:
         return []
-    oldest, newest = min(days), max(days)
+    oldest = min(days)
+    newest = max(days)
     found = []
     for day in sessions:
         if oldest < day < newest and day not in days:
@@ -314,7 +356,8 @@ def order(tickers: Iterable[str], entries: Mapping[str, Entry]) -> list[str]:
 
     def turn(ticker: str) -> tuple[bool, str]:
         entry = entries.get(ticker, {})
-        return bool(entry.get("failed")), entry.get("date", "")
+        has_failed = bool(entry.get("failed"))
+        return has_failed, entry.get("date", "")
 
     return sorted(tickers, key=turn)
 

@@ -178,7 +178,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
 
     @contextmanager
     def doubting(self, has_failed_before: bool) -> Iterator[None]:
-        """A question of this thread. What failed in the last sync as well is not tried as often again."""
+        """A question of this thread. What failed before, as others did, is not tried as often again."""
         self._current.has_failed_before = has_failed_before
         try:
             yield

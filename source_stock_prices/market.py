@@ -10,6 +10,7 @@ from source_stock_prices import healing, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.healing import Entry
+from source_stock_prices.prints import MarketPrints
 from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
 from source_stock_prices.recheck import Recheck, believable, known_by_session, known_of_market, remember_market
 from source_stock_prices.report import Report
@@ -57,7 +58,7 @@ class Market:
                 self.state_date = date.fromisoformat(entry["date"])
                 prints = known_of_market(entry)
         waiting = [ticker for ticker, each in entries.items() if each.get("again") is True]
-        return Recheck(prints, self.state_date, self._last_final, waiting=waiting, remember_from=self._remember_from)
+        return Recheck(prints, self.state_date, self._last_final, waiting=waiting)
 
     def _of_tickers(self, entries: Mapping[str, Entry]) -> Recheck:
         known = {}
@@ -72,7 +73,7 @@ class Market:
                 dates[ticker] = day
         self.state_date = max(dates.values(), default=date.min)
         prints = known_by_session(known)
-        return Recheck(prints, self.state_date, self._last_final, dates=dates, remember_from=self._remember_from)
+        return Recheck(prints, self.state_date, self._last_final, dates=dates)
 
     def _is_comparable(self, entry: Entry) -> bool:
         if "date" not in entry:
@@ -125,9 +126,6 @@ class Market:
         """A ticker's history was read again and emitted: the state of the whole market has its new prints."""
         self._recheck.replace(ticker, bars)
         state.pop(ticker, None)
-        entry = state.get(ANY)
-        if entry and self._is_comparable(entry):
-            self._write(entry, date.fromisoformat(entry["date"]), state)
 
     def remember(self, query: Query, bars: Sequence[Bar], state: State) -> None:
         """Writes into the state of the whole market how far it was read, once the session's bars were emitted."""
@@ -138,10 +136,18 @@ class Market:
             return
         if not bars or day > self._last_final:
             return
-        self._write(entry, day, state)
+        state[ANY] = self._entry(entry, day, {})
+        self._recheck.forget_before(day - timedelta(days=2 * self._config.recheck_sessions + 14))
 
-    def _write(self, entry: Entry | None, day: date, state: State) -> None:
-        known = self._recheck.known if day >= self._remember_from else {}
+    def checkpoint(self, state: State) -> None:
+        """Writes the prints of the last sessions into a state that is about to be kept: they are too many to be written
+        with every session.
+        """
+        entry = state.get(ANY)
+        if self.is_whole and entry and self._is_comparable(entry):
+            state[ANY] = self._entry(entry, date.fromisoformat(entry["date"]), self._recheck.known)
+
+    def _entry(self, entry: Entry | None, day: date, known: MarketPrints) -> Entry:
         now = remember_market(
             entry,
             known=known,
@@ -154,17 +160,12 @@ class Market:
         again = self._still_unread(entry)
         if again:
             now["again"] = again
-        state[ANY] = now
+        return now
 
     def begin(self, start: date, state: State) -> None:
         """The history of the whole market begins with a day, whether or not that was a session."""
         if ANY in state and "since" in state[ANY]:
             state[ANY]["since"] = min(state[ANY]["since"], start.isoformat())
-
-    @property
-    def _remember_from(self) -> date:
-        """The first session that a later sync will compare: only the last ones are kept."""
-        return self._end - timedelta(days=2 * self._config.recheck_sessions + 14)
 
     def give_up(self, query: Query, state: State) -> None:
         """The plan does not reach an older session, nor those before it, which would be read next."""

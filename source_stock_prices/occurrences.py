@@ -6,7 +6,7 @@ thousand cannot be read. What a person should look at is a Finding, which names 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -27,9 +27,16 @@ MOST_ROUNDED = 0.05
 SAME_RATIO = 0.001
 """How far apart, relatively, two ratios of one split may be: vendors round 1 for 15 to 0.0667."""
 
-DATES_OF_A_PAYMENT = ("pay_date", "record_date", "declaration_date")
+DATES_OF_A_PAYMENT = (
+    "pay_date",
+    "record_date",
+    "declaration_date",
+)
 
 Row = dict[str, Any]
+
+Place = tuple[str | None, str | None]
+"""A ticker and a day as text, where an event is or may be; None for what is not known."""
 
 
 class Finding(NamedTuple):
@@ -40,20 +47,20 @@ class Finding(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        place = " ".join(name for name in (self.ticker, self.day) if name)
-        return f"{place or 'A row'}: {self.what}"
+        named = filter(None, (self.ticker, self.day))
+        place = " ".join(named) or "A row"
+        return f"{place}: {self.what}"
 
 
 class Occurrences(NamedTuple):
     """What an answer tells: `records` by ticker, ascending, one for each primary key, and the findings.
 
-    `doubts` are the places, `(ticker, day)`, where a row was left out. None stands for "not known": nothing may be
-    concluded from the absence of a record there.
+    `doubts` are the places where a row was left out: nothing may be concluded from the absence of a record there.
     """
 
     records: dict[str, list[Row]]
     findings: list[Finding]
-    doubts: set[tuple[str | None, str | None]]
+    doubts: set[Place]
 
 
 class Examined(NamedTuple):
@@ -77,13 +84,21 @@ class Examined(NamedTuple):
 
     def in_currency(self, default: str) -> Examined:
         """The row in a currency of its own, or else in the one that its vendor means where it names none."""
-        if self.record.get("amount") is None or self.record.get("currency"):
+        is_dividend = self.record.get("amount") is not None
+        if not is_dividend or self.record.get("currency"):
             return self
-        return self._replace(record={**self.record, "currency": default})
+        record = {**self.record, "currency": default}
+        return self._replace(record=record)
 
     @property
-    def key(self) -> tuple[str | None, str | None]:
+    def place(self) -> Place:
         return self.ticker, self.day
+
+
+Rows = Sequence[Examined]
+
+Combined = tuple[Row, list[str]]
+"""The record of some rows, and the sentences to be said of it."""
 
 
 class Reader:
@@ -92,9 +107,15 @@ class Reader:
     def __init__(self, schema: Mapping[str, Any], primary_key: Sequence[str]) -> None:
         self._properties: Mapping[str, Any] = schema["properties"]
         self._primary_key = tuple(primary_key)
-        self._validator = Draft7Validator(schema, format_checker=FormatChecker(["date"]))
-        values = [name for name in ("amount", "ratio") if name in self._properties]
-        self._needed = (*self._primary_key, *values)
+        self._validator = Draft7Validator(
+            schema,
+            format_checker=FormatChecker(["date"]),
+        )
+        needed = list(self._primary_key)
+        for name in ("amount", "ratio"):
+            if name in self._properties:
+                needed.append(name)
+        self._needed = needed
 
     def read(
         self,
@@ -115,38 +136,46 @@ class Reader:
         two. Raises ValueError with a sentence if most rows cannot be read.
         """
         examined = [self._examine(row, today) for row in rows]
-        usable = [row for row in examined if not row.fault]
-        left_out = [row for row in examined if row.fault and self._is_inside(row, start, end)]
-        _refuse_if_most_are_unreadable(examined, left_out, max(answered, len(examined)))
+        usable = []
+        left_out = []
+        for row in examined:
+            if not row.fault:
+                usable.append(row)
+            elif self._is_inside(row, start, end):
+                left_out.append(row)
+        total = max(answered, len(examined))
+        _refuse_if_most_are_unreadable(examined, left_out, total)
 
-        found = Occurrences({}, [], {row.key for row in left_out})
-        for row in left_out:
-            found.findings.append(Finding(row.ticker, row.day, f"{row.fault}. It is left out."))
-
-        currencies = _currencies(usable, listing_currency)
         if listing_currency:
             usable = [row.in_currency(listing_currency) for row in usable]
-        inside = [row for row in _without_repeats(usable, paged) if self._is_inside(row, start, end)]
+        currencies = _currencies(usable, listing_currency)
+        inside = []
+        for row in _without_repeats(usable, paged):
+            if self._is_inside(row, start, end):
+                inside.append(row)
+
+        found = _nothing_but(left_out)
         groups = self._by_primary_key(inside)
         for key in sorted(groups):
-            group = groups[key]
-            ticker = str(group[0].ticker)
-            record, said = _combined(group, currencies.get(ticker, []))
-            flaws = [flaw for row in group for flaw in row.flaws]
-            found.records.setdefault(ticker, []).append(record)
-            found.findings.extend(Finding(ticker, group[0].day, what) for what in (*flaws, *said))
+            _add(groups[key], currencies, found)
         for records in found.records.values():
             found.findings.extend(_of_two_kinds(records))
         return found
 
-    def _by_primary_key(self, rows: Iterable[Examined]) -> dict[tuple[str, ...], list[Examined]]:
-        groups: dict[tuple[str, ...], list[Examined]] = {}
+    def _by_primary_key(self, rows: Rows) -> Mapping[tuple[str, ...], Rows]:
+        names = ("stock_ticker", *self._primary_key)
+        groups = defaultdict(list)
         for row in rows:
-            key = tuple(str(row.record[name]) for name in ("stock_ticker", *self._primary_key))
-            groups.setdefault(key, []).append(row)
+            key = tuple(str(row.record[name]) for name in names)
+            groups[key].append(row)
         return groups
 
-    def _is_inside(self, row: Examined, start: date, end: date) -> bool:
+    def _is_inside(
+        self,
+        row: Examined,
+        start: date,
+        end: date,
+    ) -> bool:
         if "date" not in self._primary_key or row.day is None:
             return True
         return start.isoformat() <= row.day <= end.isoformat()
@@ -154,27 +183,41 @@ class Reader:
     def _examine(self, row: Any, today: date) -> Examined:
         if not isinstance(row, Mapping) or not row:
             return Examined({}, fault=f"{row!r} is not a row")
-        record = {name: _cast(row.get(name), field["type"]) for name, field in self._properties.items()}
+        record = {}
+        for name, field in self._properties.items():
+            record[name] = _cast(row.get(name), field["type"])
         if "cancelled" in record:
             record["cancelled"] = False
-        odd = self._odd_fields(record)
-        for name in odd:
+
+        flaws = []
+        for name in self._odd_fields(record):
             record[name] = None
+            value = row.get(name)
+            if value is not None:
+                flaws.append(_flaw(name, value))
         if "kind" in record and record["kind"] is None:
             record["kind"] = "unknown"
+
         missing = [name for name in self._needed if record[name] is None]
-        fault = f"{missing[0]} is {_said(row.get(missing[0]))}" if missing else ""
+        fault = ""
+        if missing:
+            first = missing[0]
+            fault = f"{first} is {_said(row.get(first))}"
         return Examined(
             record,
             vendor_id=row.get(VENDOR_ID) or None,
             vendor_type=row.get(VENDOR_TYPE) or None,
-            flaws=tuple(self._flaw(name, row) for name in odd if row.get(name) is not None),
+            flaws=tuple(flaws),
             fault=fault,
             is_announced=_is_announced(row, record, missing, today),
         )
 
     def _odd_fields(self, record: Row) -> list[str]:
-        odd = {str(error.path[0]) for error in self._validator.iter_errors(record) if error.path}
+        odd = set()
+        for error in self._validator.iter_errors(record):
+            if error.path:
+                name = str(error.path[0])
+                odd.add(name)
         for name, value in record.items():
             if isinstance(value, float) and not isfinite(value):
                 odd.add(name)
@@ -182,24 +225,34 @@ class Reader:
             odd.add("stock_ticker")
         return sorted(odd)
 
-    def _flaw(self, name: str, row: Mapping[str, Any]) -> str:
-        instead = "unknown" if name == "kind" else "null"
-        return f"{name} is {_said(row.get(name))}, which cannot be read. It is written as {instead}."
+
+def _flaw(name: str, value: Any) -> str:
+    instead = "unknown" if name == "kind" else "null"
+    return f"{name} is {_said(value)}, which cannot be read. It is written as {instead}."
 
 
 def _cast(value: Any, types: str | list[str]) -> Any:
     """A number that a vendor writes as text, and the other way round; what cannot be cast is left for the schema."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and "number" in types:
-        return float(value)  # so that readers who infer types see one
-    try:
-        if isinstance(value, str) and "number" in types:
-            return float(value)
-        if isinstance(value, str) and "integer" in types:
-            return int(value)
-    except ValueError:
+    if isinstance(value, str):
+        return _as_number(value, types)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
-    return str(value) if is_number and "string" in types else value
+    if "number" in types:
+        return float(value)  # so that readers who infer types see one
+    if "string" in types:
+        return str(value)
+    return value
+
+
+def _as_number(text: str, types: str | list[str]) -> Any:
+    try:
+        if "number" in types:
+            return float(text)
+        if "integer" in types:
+            return int(text)
+    except ValueError:
+        pass
+    return text
 
 
 def ticker_of(named: str | None, spellings: Mapping[str, str]) -> str | None:
@@ -213,35 +266,83 @@ def ticker_of(named: str | None, spellings: Mapping[str, str]) -> str | None:
     if len(spellings) > 1:
         return spellings.get(named or "")
     ((spelling, ticker),) = spellings.items()
-    is_the_one = not named or named.upper() == spelling.upper()
-    return ticker if is_the_one else None
+    if not named or named.upper() == spelling.upper():
+        return ticker
+    return None
 
 
 def _said(value: Any) -> str:
-    return "missing" if value is None else repr(value)[:60]
+    if value is None:
+        return "missing"
+    return repr(value)[:60]
 
 
 def _is_printable(ticker: Any) -> bool:
-    return isinstance(ticker, str) and ticker.isprintable() and ticker == ticker.strip() != ""
+    if not isinstance(ticker, str):
+        return False
+    if ticker == "" or ticker != ticker.strip():
+        return False
+    return ticker.isprintable()
 
 
-def _is_announced(row: Mapping[str, Any], record: Row, missing: Sequence[str], today: date) -> bool:
-    if list(missing) != ["amount"] or row.get("amount") not in (None, ""):
+def _is_announced(
+    row: Mapping[str, Any],
+    record: Row,
+    missing: list[str],
+    today: date,
+) -> bool:
+    if missing != ["amount"]:
+        return False
+    if row.get("amount") not in (None, ""):
         return False
     return bool(record["date"] >= today.isoformat())
 
 
-def _refuse_if_most_are_unreadable(examined: Sequence[Examined], left_out: Sequence[Examined], total: int) -> None:
+def _refuse_if_most_are_unreadable(
+    examined: Rows,
+    left_out: Rows,
+    total: int,
+) -> None:
     # Some vendors answer with a ticker's whole history, where old rows may be odd: they count as rows, but do not make
     # an answer unreadable if those in the window are fine.
     unreadable = [row for row in examined if row.fault and not row.is_announced]
     inside = [row for row in left_out if not row.is_announced]
-    if inside and len(unreadable) * 2 > total:
-        first = Finding(inside[0].ticker, inside[0].day, inside[0].fault)
+    if not inside:
+        return
+    if 2 * len(unreadable) > total:
+        row = inside[0]
+        first = Finding(row.ticker, row.day, row.fault)
         raise ValueError(f"{len(unreadable)} of {total} rows cannot be read. {first}")
 
 
-def _without_repeats(rows: Iterable[Examined], paged: bool) -> list[Examined]:
+def _nothing_but(left_out: Rows) -> Occurrences:
+    """Rows that are left out, told of, and in doubt; no record yet."""
+    found = Occurrences(records={}, findings=[], doubts=set())
+    for row in left_out:
+        what = f"{row.fault}. It is left out."
+        found.doubts.add(row.place)
+        found.findings.append(Finding(row.ticker, row.day, what))
+    return found
+
+
+def _add(
+    group: Rows,
+    currencies: Mapping[str, Sequence[str]],
+    found: Occurrences,
+) -> None:
+    """Adds the one record of rows that share a primary key to what was found."""
+    first = group[0]
+    ticker = str(first.ticker)
+    record, said = _combined(group, currencies.get(ticker, ()))
+    found.records.setdefault(ticker, []).append(record)
+    for row in group:
+        for flaw in row.flaws:
+            found.findings.append(Finding(ticker, first.day, flaw))
+    for what in said:
+        found.findings.append(Finding(ticker, first.day, what))
+
+
+def _without_repeats(rows: Rows, paged: bool) -> Rows:
     """Of two rows with one id the later one: the vendor corrected it, perhaps between two pages.
 
     Without ids, equal rows of an answer in pages are an overlap. In an answer of one page they are two events.
@@ -258,12 +359,15 @@ def _without_repeats(rows: Iterable[Examined], paged: bool) -> list[Examined]:
     return list(kept.values())
 
 
-def _currencies(rows: Iterable[Examined], listing_currency: str | None) -> dict[str, list[str]]:
+def _currencies(rows: Rows, listing_currency: str | None) -> dict[str, list[str]]:
     """Each ticker's currencies of dividends: that of the listing, then by how often they occur."""
-    counts: dict[str, Counter[str]] = {}
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        if currency := row.record.get("currency"):
-            counts.setdefault(str(row.ticker), Counter())[currency] += 1
+        currency = row.record.get("currency")
+        if currency:
+            ticker = str(row.ticker)
+            counts[ticker][currency] += 1
+
     ranked = {}
     for ticker, count in counts.items():
         by_count = [currency for currency, _ in count.most_common()]
@@ -271,7 +375,7 @@ def _currencies(rows: Iterable[Examined], listing_currency: str | None) -> dict[
     return ranked
 
 
-def _combined(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[Row, list[str]]:
+def _combined(rows: Rows, currencies: Sequence[str]) -> Combined:
     """The one record of rows that share a primary key, and what is to be said of it."""
     first = rows[0].record
     if len(rows) == 1:
@@ -281,46 +385,68 @@ def _combined(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[Row,
     if "ratio" in first:
         return _split(rows)
     last = rows[-1].record
-    said = [] if all(row.record == last for row in rows) else ["Two rows contradict each other. The later one is kept."]
-    return last, said
+    if all(row.record == last for row in rows):
+        return last, []
+    return last, ["Two rows contradict each other. The later one is kept."]
 
 
-def _dividend(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[Row, list[str]]:
+def _dividend(rows: Rows, currencies: Sequence[str]) -> Combined:
     payments, said = _in_one_currency(rows, currencies)
-    different: list[Examined] = []
-    is_repeated = False
-    for payment in payments:
-        twin = next((n for n, other in enumerate(different) if _is_same_payment(other, payment)), None)
-        if twin is None:
-            different.append(payment)
-        else:
-            different[twin] = _completed(different[twin], payment)
-            is_repeated = True
+    different = _different(payments)
     amounts = [payment.record["amount"] for payment in different]
-    total = round(sum(amounts), 10) if len(amounts) > 1 else amounts[0]
-    if is_repeated:
-        listed = " and ".join(str(payment.record["amount"]) for payment in payments)
+    total = amounts[0]
+    if len(amounts) > 1:
+        total = round(sum(amounts), 10)
+
+    if len(different) < len(payments):
+        every = [str(payment.record["amount"]) for payment in payments]
+        listed = " and ".join(every)
         said.append(f"{listed} are taken for one payment that is listed more than once. The amount is {total}.")
     if len(amounts) > 1:
         terms = " + ".join(map(str, amounts))
         said.append(f"{terms} are taken for different payments. The amount is their sum, {total}.")
-    currency = next((payment.record["currency"] for payment in payments if payment.record["currency"]), None)
-    return {**different[-1].record, "amount": total, "currency": currency}, said
+
+    currency = None
+    for payment in payments:
+        currency = currency or payment.record["currency"]
+    record = {
+        **different[-1].record,
+        "amount": total,
+        "currency": currency or None,
+    }
+    return record, said
 
 
-def _in_one_currency(rows: Sequence[Examined], currencies: Sequence[str]) -> tuple[list[Examined], list[str]]:
+def _different(payments: Rows) -> Rows:
+    """The payments, each once, with what any of its rows says of it."""
+    different: list[Examined] = []
+    for payment in payments:
+        for n, other in enumerate(different):
+            if _is_same_payment(other, payment):
+                different[n] = _completed(other, payment)
+                break
+        else:
+            different.append(payment)
+    return different
+
+
+def _in_one_currency(rows: Rows, currencies: Sequence[str]) -> tuple[Rows, list[str]]:
     """The rows in the currency that is preferred, and a sentence for each other one: they are never added."""
-    listed = {row.record["currency"] for row in rows if row.record["currency"]}
+    listed = {row.record["currency"] for row in rows} - {None, ""}
     if len(listed) < 2:
-        return list(rows), []
-    kept = next(currency for currency in currencies if currency in listed)
+        return rows, []
+    preferred = next(currency for currency in currencies if currency in listed)
+    kept = []
     said = []
     for row in rows:
-        amount, currency = row.record["amount"], row.record["currency"]
-        if currency != kept:
+        amount = row.record["amount"]
+        currency = row.record["currency"]
+        if currency == preferred:
+            kept.append(row)
+        else:
             where = currency or "an unnamed currency"
-            said.append(f"It is listed in {kept}, and also as {amount} in {where}, which is left out.")
-    return [row for row in rows if row.record["currency"] == kept], said
+            said.append(f"It is listed in {preferred}, and also as {amount} in {where}, which is left out.")
+    return kept, said
 
 
 def _is_same_payment(one: Examined, other: Examined) -> bool:
@@ -335,7 +461,8 @@ def _is_same_payment(one: Examined, other: Examined) -> bool:
     for name in DATES_OF_A_PAYMENT:
         days = {one.record[name], other.record[name]} - {None}
         contradictions += len(days) > 1
-    a, b = one.record["amount"], other.record["amount"]
+    a = one.record["amount"]
+    b = other.record["amount"]
     if a == b:
         return contradictions <= 1
     return contradictions == 0 and is_rounded(a, b)
@@ -343,24 +470,34 @@ def _is_same_payment(one: Examined, other: Examined) -> bool:
 
 def is_rounded(a: float, b: float) -> bool:
     """Whether one amount is the other with fewer digits, at least two: 0.137 and 0.1366667."""
-    digits, short, long = min((_decimals(a), a, b), (_decimals(b), b, a))
-    return digits >= 2 and round(long, digits) == short and isclose(a, b, rel_tol=MOST_ROUNDED)
+    short, long = sorted((a, b), key=_decimals)
+    digits = _decimals(short)
+    if digits < 2:
+        return False
+    return round(long, digits) == short and isclose(a, b, rel_tol=MOST_ROUNDED)
 
 
 def _decimals(number: float) -> int:
-    exponent = Decimal(str(number)).normalize().as_tuple().exponent
+    written = Decimal(str(number))
+    exponent = written.normalize().as_tuple().exponent
     return max(0, -int(exponent))
 
 
 def _completed(earlier: Examined, later: Examined) -> Examined:
     """Two rows of one payment as one: what the later one says, filled from the earlier, with the amount's digits."""
-    record = {name: earlier.record[name] if value is None else value for name, value in later.record.items()}
-    record["amount"] = max(earlier.record["amount"], later.record["amount"], key=_decimals)
-    vendor_id = earlier.vendor_id if later.vendor_id is None else later.vendor_id
+    record = dict(later.record)
+    for name, value in record.items():
+        if value is None:
+            record[name] = earlier.record[name]
+    amounts = (earlier.record["amount"], later.record["amount"])
+    record["amount"] = max(amounts, key=_decimals)
+    vendor_id = later.vendor_id
+    if vendor_id is None:
+        vendor_id = earlier.vendor_id
     return later._replace(record=record, vendor_id=vendor_id)
 
 
-def _split(rows: Sequence[Examined]) -> tuple[Row, list[str]]:
+def _split(rows: Rows) -> Combined:
     """Splits of different types, such as a reverse and a forward one, follow each other: their ratios multiply.
 
     Equal ones are the same split. Two of one type contradict each other: the later row is kept.
@@ -368,31 +505,46 @@ def _split(rows: Sequence[Examined]) -> tuple[Row, list[str]]:
     steps: dict[Any, Row] = {}
     said = []
     for row in rows:
-        record, ratio = row.record, row.record["ratio"]
-        if any(isclose(ratio, step["ratio"], rel_tol=SAME_RATIO) for step in steps.values()):
+        ratio = row.record["ratio"]
+        known = [step["ratio"] for step in steps.values()]
+        if any(isclose(ratio, each, rel_tol=SAME_RATIO) for each in known):
             continue
-        step_type = (ratio > 1, row.vendor_type)
-        if before := steps.get(step_type):
-            said.append(f"The ratios {before['ratio']:.10g} and {ratio:.10g} contradict each other. The later is kept.")
-        steps[step_type] = record
-    return _product(list(steps.values())), said
+        is_forward = ratio > 1
+        step_type = (is_forward, row.vendor_type)
+        before = steps.get(step_type)
+        if before:
+            was = before["ratio"]
+            said.append(f"The ratios {was:.10g} and {ratio:.10g} contradict each other. The later is kept.")
+        steps[step_type] = row.record
+    record = _product(list(steps.values()))
+    return record, said
 
 
 def _product(steps: Sequence[Row]) -> Row:
     if len(steps) == 1:
         return steps[0]
-    combined = {**steps[-1], "ratio": float(f"{prod(step['ratio'] for step in steps):.12g}")}
-    old, new = ([step[side] for step in steps] for side in ("split_from", "split_to"))
-    if None in (*old, *new):
-        return combined | {"split_from": None, "split_to": None}
+    combined = dict(steps[-1])
+    old = [step["split_from"] for step in steps]
+    new = [step["split_to"] for step in steps]
+    if None in old or None in new:
+        ratio = prod(step["ratio"] for step in steps)
+        combined["ratio"] = float(f"{ratio:.12g}")
+        combined["split_from"] = None
+        combined["split_to"] = None
+        return combined
     split_from, split_to = _reduced(prod(old), prod(new))
-    return combined | {"split_from": split_from, "split_to": split_to, "ratio": split_to / split_from}
+    combined["ratio"] = split_to / split_from
+    combined["split_from"] = split_from
+    combined["split_to"] = split_to
+    return combined
 
 
 def _reduced(split_from: float, split_to: float) -> tuple[float, float]:
-    if split_from != int(split_from) or split_to != int(split_to):
+    whole_from = int(split_from)
+    whole_to = int(split_to)
+    if split_from != whole_from or split_to != whole_to:
         return split_from, split_to
-    divisor = gcd(int(split_from), int(split_to))
+    divisor = gcd(whole_from, whole_to)
     return split_from / divisor, split_to / divisor
 
 
@@ -402,8 +554,11 @@ def _of_two_kinds(records: Sequence[Row]) -> Iterable[Finding]:
     for record in records:
         if "kind" not in record:
             return
-        same = tuple(value for name, value in record.items() if name != "kind")
-        if kind := seen.get(same):
-            what = f"The same dividend is listed as {kind} and as {record['kind']}. Both are kept."
+        rest = dict(record)
+        kind = rest.pop("kind")
+        same = tuple(rest.values())
+        other = seen.get(same)
+        if other:
+            what = f"The same dividend is listed as {other} and as {kind}. Both are kept."
             yield Finding(record["stock_ticker"], record["date"], what)
-        seen[same] = record["kind"]
+        seen[same] = kind

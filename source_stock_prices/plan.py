@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import ceil
@@ -21,9 +22,18 @@ ANNOUNCED = timedelta(days=366)
 MARKET_SPAN = timedelta(days=500)
 """How many days of the whole market's events one query asks for: its rows are held until they are sorted."""
 
+TICKER_BYTES = 200
+"""The length of a ticker's entry in the state, more or less."""
+
+MARKET_BYTES = 800_000
+"""That of the whole market's: some 12,000 tickers, six characters for each of eight sessions."""
+
 DAY = timedelta(days=1)
 
 Entries = Mapping[str, Entry]
+
+Span = tuple[date, date]
+"""Days, both ends inclusive."""
 
 
 class Window(NamedTuple):
@@ -51,7 +61,11 @@ class Facts(NamedTuple):
     whole_market_by_date: bool = False
 
 
-def price_queries(tickers: Sequence[str], entries: Entries, facts: Facts) -> list[Query]:
+def price_queries(
+    tickers: Sequence[str],
+    entries: Entries,
+    facts: Facts,
+) -> list[Query]:
     """The queries for the bars that can be new or changed, in the order of their use: the fewest requests."""
     daily: list[Window] = []
     others: list[Window] = []
@@ -66,7 +80,8 @@ def price_queries(tickers: Sequence[str], entries: Entries, facts: Facts) -> lis
     if facts.whole_market_by_date:
         first_day = _by_date_from(daily, dates, facts)
     if first_day is None:
-        return _failed_last(batches(daily + others, facts), entries)
+        queries = batches(daily + others, facts)
+        return _failed_last(queries, entries)
 
     alone = []
     together = {}
@@ -76,16 +91,22 @@ def price_queries(tickers: Sequence[str], entries: Entries, facts: Facts) -> lis
             alone.append(window)
         else:
             together[window.ticker] = day
-    sessions_together = _by_date(together, entries, _days_from(first_day, facts), facts)
-    queries = [*batches(alone, facts), *sessions_together, *batches(others, facts)]
+    days = _days_from(first_day, facts)
+    queries = batches(alone, facts)
+    queries += _by_date(together, entries, days, facts)
+    queries += batches(others, facts)
     return _failed_last(queries, entries)
 
 
 def _failed_last(queries: Iterable[Query], entries: Entries) -> list[Query]:
     """The queries in their order, but those for none but tickers that failed in the last sync at the end."""
+    failed = set()
+    for ticker, entry in entries.items():
+        if entry.get("failed"):
+            failed.add(ticker)
 
     def has_failed(query: Query) -> bool:
-        return all(entries.get(ticker, {}).get("failed") for ticker in query.tickers)
+        return failed.issuperset(query.tickers)
 
     return sorted(queries, key=has_failed)
 
@@ -100,29 +121,47 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     end = facts.blank.end
     state_date = _state_date(entry)
     if state_date is None:
-        return [_of_day((ANY,), day, facts.blank) for day in sessions.between(facts.start, end)]
+        every = sessions.between(facts.start, end)
+        return [_of_market(day, facts) for day in every]
     if state_date > facts.blank.today:
         return []
+    days = _days_of_market(entry, state_date, facts)
+    queries = [_of_market(day, facts) for day in days]
+
+    first = _earliest(entry, facts)
+    waiting = []
+    for ticker, each in entries.items():
+        if each.get("again") is True:
+            waiting.append(Window(ticker, first, end))
+    return queries + batches(waiting, facts)
+
+
+def _days_of_market(
+    entry: Entry,
+    state_date: date,
+    facts: Facts,
+) -> Sequence[date]:
+    """The sessions of the whole market to ask for, where some were read before."""
     days: list[date] = []
-    unread_setting = _unread_setting(entry, facts)
-    if state_date < end:
+    unread = _unread_setting(entry, facts)
+    if state_date < facts.blank.end:
         for day in _days_from(state_date, facts):
-            if unread_setting is None or day > unread_setting:
+            if unread is None or day > unread:
                 days.append(day)
-    if unread_setting is not None:
-        days += reversed(sessions.between(healing.first_day(entry), unread_setting))
-    gap = healing.gap_before(entry, facts.bound) if facts.bound else None
+    if unread is not None:
+        since = healing.first_day(entry)
+        days += reversed(sessions.between(since, unread))
+    gap = _gap(entry, facts)
     if gap:
         days += reversed(sessions.between(*gap))
-    since = healing.first_day(entry)
-    first = min(facts.bound or since, since)
-    waiting = [Window(ticker, first, end) for ticker, each in entries.items() if each.get("again") is True]
-    return [_of_day((ANY,), day, facts.blank) for day in days] + batches(waiting, facts)
+    return days
 
 
 def is_by_date(query: Query, tickers_per_request: int) -> bool:
     """Whether a query is answered with a session of the whole market."""
-    return query.tickers == (ANY,) or len(query.tickers) > tickers_per_request
+    if query.tickers == (ANY,):
+        return True
+    return len(query.tickers) > tickers_per_request
 
 
 def event_queries(
@@ -141,45 +180,101 @@ def event_queries(
     last = min(end or date.max, today + ANNOUNCED)
     windows = []
     for ticker in healing.order(tickers, entries):
-        first = _first_day_of_events(entries.get(ticker, {}), lookback, facts)
+        entry = entries.get(ticker, {})
+        first = _first_day_of_events(entry, lookback, facts)
         if first is not None and first <= last:
             windows.append(Window(ticker, first, last))
-    return [part for query in batches(windows, facts) for part in _in_spans(query)]
+
+    queries: list[Query] = []
+    for query in batches(windows, facts):
+        queries += _in_spans(query)
+    return queries
 
 
 def ticker_queries(tickers: Sequence[str], facts: Facts) -> list[Query]:
     """The queries for what a vendor knows of tickers, today."""
     today = facts.blank.today
-    return batches([Window(ticker, today, today) for ticker in tickers], facts)
+    windows = [Window(ticker, today, today) for ticker in tickers]
+    return batches(windows, facts)
 
 
 def batches(windows: Iterable[Window], facts: Facts) -> list[Query]:
     """The queries for some windows. Tickers with the same window are asked for together, as many as a request takes."""
-    alike: dict[tuple[date, date], list[str]] = {}
+    alike: defaultdict[Span, list[str]] = defaultdict(list)
     for ticker, first, last in windows:
-        alike.setdefault((first, last), []).append(ticker)
+        alike[first, last].append(ticker)
+
     queries = []
     for (first, last), tickers in alike.items():
-        size = facts.tickers_per_request
-        if facts.bars_per_request is not None:
-            days = (last - first).days + 1
-            size = max(1, min(size, facts.bars_per_request // days))
+        size = _batch_size(first, last, facts)
         for n in range(0, len(tickers), size):
-            queries.append(facts.blank._replace(tickers=tuple(tickers[n : n + size]), start=first, end=last))
+            query = facts.blank._replace(
+                tickers=tuple(tickers[n : n + size]),
+                start=first,
+                end=last,
+            )
+            queries.append(query)
     return queries
+
+
+def _batch_size(
+    first: date,
+    last: date,
+    facts: Facts,
+) -> int:
+    """How many tickers one query asks for, each for the same days."""
+    if facts.bars_per_request is None:
+        return facts.tickers_per_request
+    days = (last - first).days + 1
+    fitting = facts.bars_per_request // days
+    return max(1, min(facts.tickers_per_request, fitting))
+
+
+def state_bytes(tickers: Sequence[str], now: int) -> int:
+    """How long a STATE of a sync will be at most, from how long it is now: every ticker gets an entry."""
+    expected = MARKET_BYTES if tuple(tickers) == (ANY,) else TICKER_BYTES * len(tickers)
+    return max(now, expected)
 
 
 def slice_size(queries: int, state_bytes: int = 0) -> int:
     """Queries of one slice, so that a sync has few STATEs, and the fewer the larger they are."""
-    return ceil(queries / healing.states_a_sync(state_bytes)) or 1
+    slices = healing.states_a_sync(state_bytes)
+    return ceil(queries / slices) or 1
 
 
 def _state_date(entry: Entry) -> date | None:
     day = entry.get("date")
-    return date.fromisoformat(day) if day else None
+    if not day:
+        return None
+    return date.fromisoformat(day)
 
 
-def _new_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
+def _has_changed(entry: Entry, facts: Facts) -> bool:
+    """Whether a setting changed since an entry was written."""
+    change = healing.changed_setting(entry, facts.blank.adjustment, facts.provider)
+    return change is not None
+
+
+def _earliest(entry: Entry, facts: Facts) -> date:
+    """The first day ever read, or a start before it."""
+    since = healing.first_day(entry)
+    if facts.bound is None:
+        return since
+    return min(facts.bound, since)
+
+
+def _gap(entry: Entry, facts: Facts) -> Span | None:
+    """What an earlier start adds before the first day ever read."""
+    if facts.bound is None:
+        return None
+    return healing.gap_before(entry, facts.bound)
+
+
+def _new_bars(
+    ticker: str,
+    entry: Entry,
+    facts: Facts,
+) -> Iterator[Window]:
     """The window of the bars that can be new, with those to recheck; the whole history where a setting changed."""
     end = facts.blank.end
     state_date = _state_date(entry)
@@ -187,38 +282,53 @@ def _new_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
         if facts.start <= end:
             yield Window(ticker, facts.start, end)
         return
-    if state_date > facts.blank.today or healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
+    is_in_future = state_date > facts.blank.today
+    if is_in_future or _has_changed(entry, facts):
         return
     if state_date < end:
-        yield Window(ticker, _recheck_from(entry, state_date, facts), end)
+        first = _recheck_from(entry, state_date, facts)
+        yield Window(ticker, first, end)
 
 
-def _older_bars(ticker: str, entry: Entry, facts: Facts) -> Iterator[Window]:
+def _older_bars(
+    ticker: str,
+    entry: Entry,
+    facts: Facts,
+) -> Iterator[Window]:
     """The history to read again where a setting changed, and what an earlier start adds before it."""
     state_date = _state_date(entry)
     if state_date is None or state_date > facts.blank.today:
         return
-    if healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
-        first = healing.first_day(entry)
-        yield Window(ticker, min(first, facts.bound or first), max(facts.blank.end, state_date))
+    if _has_changed(entry, facts):
+        first = _earliest(entry, facts)
+        last = max(facts.blank.end, state_date)
+        yield Window(ticker, first, last)
         return
-    gap = healing.gap_before(entry, facts.bound) if facts.bound else None
+    gap = _gap(entry, facts)
     if gap:
         yield Window(ticker, *gap)
 
 
-def _recheck_from(entry: Entry, state_date: date, facts: Facts) -> date:
+def _recheck_from(
+    entry: Entry,
+    state_date: date,
+    facts: Facts,
+) -> date:
     """The first day of the recheck window: not before what was ever read, for nothing else is in the table."""
     span = timedelta(days=2 * facts.recheck_sessions + 10)
-    first = healing.window_start(sessions.between(state_date - span, state_date), facts.recheck_sessions)
-    return max(first, healing.first_day(entry))
+    recent = sessions.between(state_date - span, state_date)
+    first = healing.window_start(recent, facts.recheck_sessions)
+    since = healing.first_day(entry)
+    return max(first, since)
 
 
 def _unread_setting(entry: Entry, facts: Facts) -> date | None:
     """The last day of the market that was read with another setting; None where there is none."""
-    if healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
+    if _has_changed(entry, facts):
         return _state_date(entry)
-    return date.fromisoformat(entry["again"]) if "again" in entry else None
+    if "again" not in entry:
+        return None
+    return date.fromisoformat(entry["again"])
 
 
 def _days_from(state_date: date, facts: Facts) -> list[date]:
@@ -226,54 +336,85 @@ def _days_from(state_date: date, facts: Facts) -> list[date]:
     end = facts.blank.end
     span = timedelta(days=4 * facts.recheck_sessions + 20)
     due = sessions.between(state_date - span, end)
-    return recheck_days(due, state_date, facts.recheck_sessions) + [day for day in due if day > state_date]
+    old = recheck_days(due, state_date, facts.recheck_sessions)
+    new = [day for day in due if day > state_date]
+    return old + new
 
 
-def _by_date_from(windows: Sequence[Window], dates: Mapping[str, date], facts: Facts) -> date | None:
+def _by_date_from(
+    windows: Sequence[Window],
+    dates: Mapping[str, date],
+    facts: Facts,
+) -> date | None:
     """From which day on to ask for a session of the whole market, in place of each ticker that was read up to that day
     or later: None where that is no fewer requests.
     """
-    best, fewest = None, len(batches(windows, facts))
+    best = None
+    fewest = len(batches(windows, facts))
     begun = min((window.first for window in windows), default=facts.start)
-    for day in sorted({dates[window.ticker] for window in windows}, reverse=True):
-        alone = sum(dates[window.ticker] < day for window in windows)
-        count = sum(each >= begun for each in _days_from(day, facts)) + alone
+    read_up_to = Counter(dates[window.ticker] for window in windows)
+    alone = len(windows)
+    for day in sorted(read_up_to, reverse=True):
+        alone -= read_up_to[day]
+        together = [each for each in _days_from(day, facts) if each >= begun]
+        count = alone + len(together)
         if count < fewest:
-            best, fewest = day, count
+            best = day
+            fewest = count
     return best
 
 
-def _by_date(dates: Mapping[str, date], entries: Entries, days: Sequence[date], facts: Facts) -> Iterator[Query]:
+def _by_date(
+    dates: Mapping[str, date],
+    entries: Entries,
+    days: Sequence[date],
+    facts: Facts,
+) -> Iterator[Query]:
     """The sessions that tickers are read from together: each those that have begun by then."""
-    begun = {ticker: _begun(entries.get(ticker, {}), first) for ticker, first in dates.items()}
+    begun = {}
+    for ticker, first in dates.items():
+        entry = entries.get(ticker, {})
+        begun[ticker] = healing.first_day(entry) if "date" in entry else first
+
     asked: tuple[str, ...] = ()
     for day in days:
         of_day = tuple(ticker for ticker, first in begun.items() if first <= day)
         if of_day != asked:
             asked = of_day  # mostly the same: one of them is enough to keep
         if asked:
-            yield _of_day(asked, day, facts.blank)
+            yield _of_day(asked, day, facts)
 
 
-def _begun(entry: Entry, first: date) -> date:
-    return healing.first_day(entry) if "date" in entry else first
+def _of_day(
+    tickers: tuple[str, ...],
+    day: date,
+    facts: Facts,
+) -> Query:
+    return facts.blank._replace(
+        tickers=tickers,
+        start=day,
+        end=day,
+    )
 
 
-def _of_day(tickers: tuple[str, ...], day: date, blank: Query) -> Query:
-    return blank._replace(tickers=tickers, start=day, end=day)
+def _of_market(day: date, facts: Facts) -> Query:
+    return _of_day((ANY,), day, facts)
 
 
-def _first_day_of_events(entry: Entry, lookback: timedelta, facts: Facts) -> date | None:
+def _first_day_of_events(
+    entry: Entry,
+    lookback: timedelta,
+    facts: Facts,
+) -> date | None:
     """From which day on to ask for a ticker's events: its whole history where a setting changed; None for nothing."""
-    until, bound = _state_date(entry), facts.bound
+    until = _state_date(entry)
     if until is None:
         return facts.start
-    since = healing.first_day(entry)
-    is_earlier = bound is not None and healing.gap_before(entry, bound) is not None
-    if is_earlier or healing.changed_setting(entry, facts.blank.adjustment, facts.provider):
-        return min(since, bound or since)
+    if _gap(entry, facts) or _has_changed(entry, facts):
+        return _earliest(entry, facts)
     if until >= facts.blank.today:
         return None
+    since = healing.first_day(entry)
     return max(until - lookback, since)
 
 

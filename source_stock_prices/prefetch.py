@@ -13,7 +13,9 @@ A = TypeVar("A")
 
 
 def prefetch(
-    ask: Callable[[Q], A], questions: Iterable[Q], workers: int
+    ask: Callable[[Q], A],
+    questions: Iterable[Q],
+    workers: int,
 ) -> Generator[tuple[Q, Callable[[], A]], None, None]:
     """Each question, in order, with a call that gives its answer or raises what asking raised.
 
@@ -27,7 +29,8 @@ def prefetch(
     with ThreadPool(workers) as pool:
         under_way: deque[tuple[Q, Callable[[], A]]] = deque()
         for question in questions:
-            under_way.append((question, pool.apply_async(ask, (question,)).get))
+            answer = pool.apply_async(ask, (question,))
+            under_way.append((question, answer.get))
             if len(under_way) >= workers:
                 yield under_way.popleft()
         while under_way:

@@ -350,6 +350,9 @@ class Prices:
             if days:
                 self._gaps.given_up(ticker, min(days))
 
+    def checkpoint(self, state: State) -> None:
+        self._market.checkpoint(state)
+
     def _is_waiting(self, ticker: str) -> bool:
         return self._entries.get(ticker, {}).get("again") is True
 

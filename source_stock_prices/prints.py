@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
+from itertools import product
 from math import nan
 from string import ascii_letters, digits
 from struct import Struct
@@ -35,7 +36,7 @@ ABSENT = NO_BAR * LENGTH
 """A ticker without a bar, in the prints of a session."""
 
 _ALPHABET = ascii_letters + digits + "-_"
-_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_PAIRS = ["".join(pair) for pair in product(_ALPHABET, repeat=2)]
 _BITS = (1 << 18) - 1
 
 _PRICES = Struct("<2d").pack
@@ -50,9 +51,11 @@ def print_of(bar: Bar) -> str:
     numbers = [nan if number is None else number for number in bar[2:12]]
     adjusted_close = numbers.pop(7)
     close = numbers.pop(0)
-    prices = crc32(_PRICES(close, adjusted_close)) & _BITS
     currency = (bar.currency or "").encode()
-    others = crc32(currency, crc32(_OTHERS(*numbers))) & _BITS
+    of_prices = crc32(_PRICES(close, adjusted_close))
+    of_others = crc32(currency, crc32(_OTHERS(*numbers)))
+    prices = of_prices & _BITS
+    others = of_others & _BITS
     both = prices << 18 | others
     first = _PAIRS[both >> 24]
     second = _PAIRS[both >> 12 & 4095]
@@ -102,7 +105,8 @@ def dump_market(known: MarketPrints) -> dict[str, Any]:
     `bars` has six characters a ticker, in the order of `tickers`. A ticker that holds a space has no print.
     """
     every = set().union(*known.values())
-    tickers = sorted(ticker for ticker in every if ticker and " " not in ticker)
+    written = [ticker for ticker in every if ticker and " " not in ticker]
+    tickers = sorted(written)
     bars = {}
     for day in sorted(known):
         prints = known[day]
@@ -118,15 +122,22 @@ def load_market(written: Mapping[str, Any]) -> MarketPrints:
     if not isinstance(names, str) or not isinstance(bars, Mapping):
         raise ValueError("the tickers are no text, or the bars no object")
     tickers = names.split(" ") if names else []
-    return {_day(day): _session(tickers, text) for day, text in bars.items()}
+    known = {}
+    for written_day, text in bars.items():
+        day = _day(written_day)
+        known[day] = _session(tickers, text)
+    return known
 
 
 def _session(tickers: list[str], text: Any) -> dict[str, str]:
-    if not isinstance(text, str) or not _OF_SESSION.fullmatch(text) or len(text) != LENGTH * len(tickers):
+    length = LENGTH * len(tickers)
+    is_written = isinstance(text, str) and len(text) == length
+    if not is_written or not _OF_SESSION.fullmatch(text):
         raise ValueError(f"a session does not hold one print for each of {len(tickers)} tickers")
     prints = {}
     for n, ticker in enumerate(tickers):
-        part = text[n * LENGTH : (n + 1) * LENGTH]
+        start = n * LENGTH
+        part = text[start : start + LENGTH]
         if part != ABSENT:
             prints[ticker] = part
     return prints

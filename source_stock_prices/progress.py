@@ -15,6 +15,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
+from source_stock_prices.errors import counted
 from source_stock_prices.providers.terms import ANY, Query
 
 BYTES_PER_RECORD = 330
@@ -48,10 +49,10 @@ class Progress:
 
     def plan(self, configured: int) -> str:
         """What the sync is going to read, out of so many configured tickers."""
-        queries = _counted(self._queries, "query", "queries")
+        queries = counted(self._queries, "query", "queries")
         if ANY in self._tickers:
             return f"{self._stream}: reading the whole market in {queries}."
-        tickers = _counted(len(self._tickers), "ticker", "tickers")
+        tickers = counted(len(self._tickers), "ticker")
         up_to_date = configured - len(self._tickers)
         if up_to_date <= 0:
             return f"{self._stream}: reading {tickers} in {queries}."
@@ -76,15 +77,18 @@ class Progress:
         """
         if self._is_one_query_per_ticker and ANY not in self._tickers:
             finished = self._tickers.difference(self._waiting, failed)
-            done = f"{len(finished):,} of {_counted(len(self._tickers), 'ticker', 'tickers')} read"
+            tickers = counted(len(self._tickers), "ticker")
+            done = f"{len(finished):,} of {tickers} read"
             failures = f", {len(failed):,} failed"
         else:
-            done = f"{self._answered:,} of {_counted(self._queries, 'query', 'queries')} answered"
-            failures = f", {_counted(len(failed), 'ticker', 'tickers')} failed"
+            queries = counted(self._queries, "query", "queries")
+            done = f"{self._answered:,} of {queries} answered"
+            failures = f", {counted(len(failed), 'ticker')} failed"
         if failed:
             done += failures
-        records = _counted(self._records, "record", "records")
-        return f"{self._stream}: {done}; {records} in {_counted(requests, 'request', 'requests')}."
+        records = counted(self._records, "record")
+        made = counted(requests, "request")
+        return f"{self._stream}: {done}; {records} in {made}."
 
     def estimate(self) -> Iterator[AirbyteMessage]:
         """An estimate of all records of the sync, those already read included; nothing if it did not change.
@@ -125,9 +129,3 @@ class Progress:
             estimate=estimate,
         )
         return AirbyteMessage(type=Type.TRACE, trace=trace)
-
-
-def _counted(count: int, singular: str, plural: str) -> str:
-    """`1 ticker`, `1,200 tickers`."""
-    noun = singular if count == 1 else plural
-    return f"{count:,} {noun}"

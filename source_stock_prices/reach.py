@@ -36,7 +36,7 @@ class Reach:
             raise
 
     def ask_as_far_as_it_goes(self, query: Query, report: Report) -> Found:
-        """The bars of a query from the first day on that the plan serves, which `report.cut` has by ticker where that is a later one."""
+        """The bars of a query since the first day that the plan serves: `report.cut` has it where it is a later one."""
         try:
             return self.ask(query, report)
         except ProviderError as error:
@@ -47,10 +47,18 @@ class Reach:
         report.cut |= dict.fromkeys(query.tickers, first)
         return found
 
-    def _search(self, query: Query, report: Report, error: ProviderError) -> tuple[date, Found]:
+    def _search(
+        self,
+        query: Query,
+        report: Report,
+        error: ProviderError,
+    ) -> tuple[date, Found]:
         """The first day that is served, found by halving, with the bars since then. Raises where there is none."""
-        refused = self._refused[0] if self._refused else query.start
-        first, last = max(refused, query.start) + DAY, query.end
+        refused = query.start
+        if self._refused:
+            refused = max(refused, self._refused[0])
+        first = refused + DAY
+        last = query.end
         guess = self._served
         found: Found | None = None
         while first <= last and (first < last or found is None):
@@ -59,7 +67,8 @@ class Reach:
                 middle = guess
             guess = None
             try:
-                found = self._ask(query._replace(start=middle), report)
+                shorter = query._replace(start=middle)
+                found = self._ask(shorter, report)
                 last = middle
             except ProviderError as refusal:
                 if refusal.problem.kind is not Kind.BEYOND_PLAN:

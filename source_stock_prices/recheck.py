@@ -43,18 +43,15 @@ class Recheck:
         *,
         dates: Mapping[str, date] | None = None,
         waiting: Iterable[str] = (),
-        remember_from: date = date.min,
     ) -> None:
         """`known` are the prints by session and ticker, and are kept up to date. `dates` are the tickers' own dates,
         where they have some; `state_date` is the newest of them. `waiting` are tickers that are read again anyway.
-        Sessions before `remember_from` are not compared with in a later sync, and so not remembered.
         """
         self.known = known
         self.waiting = set(waiting)
         """The tickers whose bars come from a history read again, and from nowhere else in this sync."""
         self._state_date = state_date
         self._last_final = last_final
-        self._remember_from = remember_from
         self._dates = dates or {}
         self._compared: set[str] = set()
         self._lost: set[str] = set()
@@ -63,14 +60,17 @@ class Recheck:
     def judge(self, day: date, bars: Iterable[Bar]) -> Session:
         """Compares one session's bars with what is known of it."""
         before = self.known.get(day, {})
-        rewritten, changed, filled = [], [], []
+        rewritten = []
+        changed = []
+        filled = []
         served = set()
         for bar in bars:
             ticker = bar.ticker
             if ticker in self.waiting:
                 continue
             served.add(ticker)
-            was, now = before.get(ticker), print_of(bar)
+            was = before.get(ticker)
+            now = print_of(bar)
             is_old = day < self._dates.get(ticker, self._state_date)
             if was == now and is_old:
                 continue
@@ -96,7 +96,8 @@ class Recheck:
 
     def release(self) -> list[Bar]:
         """The bars held back, to be emitted now: for a sync that does not come to the session of the state's date."""
-        held, self._held = self._held, []
+        held = self._held
+        self._held = []
         fresh = []
         for bar, print_ in held:
             if bar.ticker in self.waiting:
@@ -113,13 +114,19 @@ class Recheck:
             if bar.date >= oldest:
                 self._keep(bar, print_of(bar))
 
+    def forget_before(self, day: date) -> None:
+        """Sessions before a day are not compared with any more."""
+        for old in [each for each in self.known if each < day]:
+            del self.known[old]
+
     def _beyond_comparison(self) -> list[str]:
         """The tickers that have bars to emit, and lost every bar that these could be compared with."""
         emitted = {bar.ticker for bar, _ in self._held}
-        return sorted(emitted & self._lost - self._compared - self.waiting)
+        incomparable = self._lost - self._compared
+        return sorted(emitted & incomparable - self.waiting)
 
     def _keep(self, bar: Bar, print_: str) -> None:
-        if self._remember_from <= bar.date <= self._last_final:
+        if bar.date <= self._last_final:
             self.known.setdefault(bar.date, {})[bar.ticker] = print_
 
 
@@ -153,19 +160,26 @@ def remember_market(
     """
     if entry and "date" in entry:
         since = since or first_day(entry)
-        state_date = max(state_date, date.fromisoformat(entry["date"]))
+        before = date.fromisoformat(entry["date"])
+        state_date = max(state_date, before)
+    since = since or state_date
+    oldest_age = _ages(recheck_sessions)[-1]
     days = sorted(day for day in known if day <= state_date)
-    kept = days[-_ages(recheck_sessions)[-1] :]
+    kept = {day: known[day] for day in days[-oldest_age:]}
     return {
         "date": state_date.isoformat(),
         "adjustment": adjustment,
         "provider": provider,
-        "since": (since or state_date).isoformat(),
-        **dump_market({day: known[day] for day in kept}),
+        "since": since.isoformat(),
+        **dump_market(kept),
     }
 
 
-def recheck_days(sessions: Sequence[date], state_date: date, recheck_sessions: int) -> list[date]:
+def recheck_days(
+    sessions: Sequence[date],
+    state_date: date,
+    recheck_sessions: int,
+) -> list[date]:
     """The old sessions to ask for again, ascending, where one request has one session of the whole market.
 
     `sessions` are those up to the newest one due, ascending. A session is asked for again whenever its age, in
@@ -187,12 +201,18 @@ def recheck_days(sessions: Sequence[date], state_date: date, recheck_sessions: i
 
 def _ages(recheck_sessions: int) -> list[int]:
     ages = [1]
-    while 2 * ages[-1] <= recheck_sessions:
-        ages.append(2 * ages[-1])
+    age = 2
+    while age <= recheck_sessions:
+        ages.append(age)
+        age *= 2
     return ages
 
 
-def believable(count: int, said: int | None, before: int | None) -> str | None:
+def believable(
+    count: int,
+    said: int | None,
+    before: int | None,
+) -> str | None:
     """Why a past session of the whole market is not believed, as a clause; None if it is.
 
     `count` are its tickers, `said` how many rows the vendor says it has, `before` the tickers of the session before.

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.errors import ProviderError, counted, names
+from source_stock_prices.occurrences import Place
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Query
 
-MAX_FAILURES_AT_FIRST = 3
-"""Unreadable answers or server errors in a row that fail the whole sync, before anything was answered."""
-
 MAX_FAILURES_IN_A_ROW = 10
-"""The same, once something was answered."""
+"""Tickers in a row with unreadable answers or server errors, after which the whole sync fails."""
+
+UNANSWERED = (Kind.UNREADABLE, Kind.UNAVAILABLE)
+"""The kinds of a ticker's problem that may well be the problem of all."""
+
+Key = tuple[str, date | None]
+"""A bar's ticker and day, as far as its row says them."""
+
+
+MarketRows = tuple[int, int | None]
+"""How many tickers a session of the whole market has, and how many rows the vendor says it has."""
+
+
+class Dropped(NamedTuple):
+    """Why bars were left out or, with a field, why only this field of them was."""
+
+    reason: str
+    field: str
 
 
 class Report:
     """Collects findings while a sync runs, one report per query; at the end they become log lines and one error.
 
-    `lines` are warnings to log as soon as the response of the query is used. `doubts` are the places, (ticker, day),
-    where a row of an event was left out, with None for what is not known.
+    `lines` are warnings to log as soon as the response of the query is used. `doubts` are the places where a row of an
+    event was left out.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -31,47 +48,56 @@ class Report:
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
-        self.doubts: set[tuple[str | None, str | None]] = set()
+        self.doubts: set[Place] = set()
         self.cut: dict[str, date] = {}
         """The tickers whose answer begins where the plan does, with that day."""
-        self.market_rows: tuple[int, int | None] | None = None
+        self.market_rows: MarketRows | None = None
         self._is_answered = False
         self._unanswered = 0
-        self._dropped: dict[tuple[str, str], dict[tuple[str, date | None], None]] = {}
-        self._notices: dict[str, list[str]] = {}
-        self._remarks: dict[str, list[str]] = {}
+        self._dropped: defaultdict[Dropped, dict[Key, None]] = defaultdict(dict)
+        self._notices: defaultdict[str, list[str]] = defaultdict(list)
+        self._remarks: defaultdict[str, list[str]] = defaultdict(list)
 
-    def add(self, other: Report, query: Query, known_failures: Collection[str] = ()) -> None:
+    def add(
+        self,
+        other: Report,
+        query: Query,
+        known_failures: Collection[str] = (),
+    ) -> None:
         """Takes over the failures of one query, and stops the sync where nothing is answered any more.
 
-        An unreadable answer, or an error of the vendor's server, fails its ticker. A few in a row, before anything was
-        answered, fail the sync; later it takes more of them, since others were served. Tickers that failed in the last
-        sync, too, do not count.
+        An unreadable answer, or an error of the vendor's server, fails its ticker. Many in a row fail the sync. Tickers
+        that failed in the last sync, too, do not count.
         """
         self.failed |= other.failed
-        unanswered = [
-            error
-            for ticker, error in other.failed.items()
-            if error.problem.kind in (Kind.UNREADABLE, Kind.UNAVAILABLE) and ticker not in known_failures
-        ]
+        unanswered = []
+        for ticker, error in other.failed.items():
+            if error.problem.kind in UNANSWERED and ticker not in known_failures:
+                unanswered.append(error)
+
         if len(other.failed) < len(query.tickers):
             self._is_answered = True
             self._unanswered = 0
         self._unanswered += len(unanswered)
-        most = MAX_FAILURES_IN_A_ROW if self._is_answered else MAX_FAILURES_AT_FIRST
-        if unanswered and self._unanswered >= most:
+
+        if unanswered and self._unanswered >= MAX_FAILURES_IN_A_ROW:
             self.stop(query.tickers, unanswered[-1])
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing was answered so far, but something failed."""
+        return self._unanswered > 0 and not self._is_answered
 
     def take_over(self, other: Report) -> None:
         """Merges what else the report of one query has to say into this one."""
         self.failed |= other.failed
         self.doubts |= other.doubts
-        for reason, bars in other._dropped.items():
-            self._dropped.setdefault(reason, {}).update(bars)
+        for dropped, bars in other._dropped.items():
+            self._dropped[dropped].update(bars)
         for notice, tickers in other._notices.items():
             self.note(notice, tickers)
         for sentence, things in other._remarks.items():
-            self._remarks.setdefault(sentence, []).extend(things)
+            self._remarks[sentence].extend(things)
 
     def set_aside(self, ticker: str, error: ProviderError) -> None:
         """Records that a ticker failed; the other tickers are still read."""
@@ -81,29 +107,35 @@ class Report:
         """Records the problem that ends the whole sync, and the tickers whose query met it."""
         self.stopped = tickers, error
 
-    def drop(self, ticker: str, day: date | None, reason: str, field: str = "") -> None:
+    def drop(
+        self,
+        ticker: str,
+        day: date | None,
+        reason: str,
+        field: str = "",
+    ) -> None:
         """Records a bar that was left out or, with a `field`, that only this field of it was."""
-        bars = self._dropped.setdefault((reason, field), {})
+        bars = self._dropped[Dropped(reason, field)]
         bars[ticker, day] = None
 
     def note(self, notice: str, tickers: Iterable[str]) -> None:
         """Records a notice that the vendor sent with the bars of some tickers."""
-        self._notices.setdefault(notice, []).extend(tickers)
+        self._notices[notice].extend(tickers)
 
     def remark(self, sentence: str, thing: str) -> None:
         """Records something to look at. `sentence` has {title} and {names}; things with the same one share a line."""
-        self._remarks.setdefault(sentence, []).append(thing)
+        self._remarks[sentence].append(thing)
 
     def summary(self) -> Iterator[str]:
         """One warning per finding that a person should look at."""
         title = self._provider.title
         for (reason, field), bars in self._dropped.items():
-            count = len(bars)
             named = names([_named(*bar) for bar in bars])
             if field:
                 yield f"{field} of {named} from {title} {reason}; it is null."
             else:
-                yield f"Dropped {count:,} bar{'s' * (count != 1)} from {title}: {reason} ({named})."
+                count = counted(len(bars), "bar")
+                yield f"Dropped {count} from {title}: {reason} ({named})."
         for notice, tickers in self._notices.items():
             yield f"Notice from {title} for {names(tickers)}: {notice}"
         for sentence, things in self._remarks.items():
@@ -111,24 +143,34 @@ class Report:
 
     def failure(self) -> AirbyteTracedException | None:
         """The error that ends the sync: what stopped it, then the failed tickers by kind. None after a success."""
-        by_kind: dict[Kind, list[str]] = {}
+        by_kind: defaultdict[Kind, list[str]] = defaultdict(list)
         for ticker, error in self.failed.items():
-            by_kind.setdefault(error.problem.kind, []).append(ticker)
-        met: list[tuple[ProviderError, Sequence[str]]] = []
+            by_kind[error.problem.kind].append(ticker)
+
+        errors = []
+        sentences = []
         if self.stopped:
             tickers, error = self.stopped
-            met.append((error, tickers))
-        for tickers in by_kind.values():
-            met.append((self.failed[tickers[0]], tickers))
-        if not met:
+            errors.append(error)
+            sentences.append(error.explain(self._provider, tickers))
+        for alike in by_kind.values():
+            error = self.failed[alike[0]]
+            errors.append(error)
+            sentences.append(error.explain(self._provider, alike))
+        if not errors:
             return None
-        message = " ".join(error.explain(self._provider, tickers) for error, tickers in met)
-        first, _ = met[0]
-        return AirbyteTracedException(message=message, internal_message=message, failure_type=first.reaction.failure)
+
+        message = " ".join(sentences)
+        return AirbyteTracedException(
+            message=message,
+            internal_message=message,
+            failure_type=errors[0].reaction.failure,
+        )
 
 
 def _named(ticker: str, day: date | None) -> str:
     """A bar in a sentence, as far as its row says which one it is."""
     shown = ticker if ticker.isprintable() else ascii(ticker)
-    parts = [trim(shown, 40) or "no ticker", str(day or "on an unknown day")]
-    return " ".join(parts)
+    name = trim(shown, 40) or "no ticker"
+    when = day or "on an unknown day"
+    return f"{name} {when}"

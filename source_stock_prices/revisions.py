@@ -15,10 +15,16 @@ from zlib import crc32
 
 import orjson
 
-from source_stock_prices.occurrences import Finding, Row
+from source_stock_prices.occurrences import Finding, Place, Row
 from source_stock_prices.providers.terms import ANY
 
-KINDS = {"r": "regular", "s": "special", "p": "supplemental", "i": "irregular", "u": "unknown"}
+KINDS = {
+    "r": "regular",
+    "s": "special",
+    "p": "supplemental",
+    "i": "irregular",
+    "u": "unknown",
+}
 """The letter that stands for each kind of dividend in a print."""
 
 LETTERS = {kind: letter for letter, kind in KINDS.items()}
@@ -65,7 +71,7 @@ def revise(
     end: date,
     oldest: date,
     blank: Row,
-    doubts: Set[tuple[str | None, str | None]] = frozenset(),
+    doubts: Set[Place] = frozenset(),
 ) -> Revision:
     """Compares the events that the state knows with the records of the window that was asked for, both inclusive.
 
@@ -75,36 +81,56 @@ def revise(
     """
     before = unpacked(known, ticker)
     listed = {event_of(record): record for record in records}
-    now = {event: fingerprint(record) for event, record in listed.items()}
+    now = {}
+    fresh = []
+    for event, record in listed.items():
+        now[event] = fingerprint(record)
+        if now[event] != before.get(event):
+            fresh.append(record)
 
-    fresh = [record for event, record in listed.items() if before.get(event) != now[event]]
-    asked = [event for event in before if start.isoformat() <= event.day <= end.isoformat()]
-    missing = [event for event in asked if event not in now and not _is_doubtful(event, doubts)]
+    first = start.isoformat()
+    last = end.isoformat()
+    asked = [event for event in before if first <= event.day <= last]
+    missing = []
+    for event in asked:
+        if event not in now and not _is_doubtful(event, doubts):
+            missing.append(event)
+
     findings = []
-    if len(missing) > FEW and len(missing) * 2 > len(asked):
-        what = (
-            f"{len(missing)} of {len(asked)} events are no longer listed. They are kept, since that is hard to believe."
-        )
+    count = len(missing)
+    if count > FEW and 2 * count > len(asked):
+        what = f"{count} of {len(asked)} events are no longer listed. They are kept, since that is hard to believe."
         findings.append(Finding(ticker, None, what))
         missing = []
 
-    cancelled = [_cancellation(event, blank) for event in missing]
     gone = set(missing)
-    remembered = {event: mark for event, mark in (before | now).items() if event not in gone}
-    recent = {event: mark for event, mark in remembered.items() if event.day >= oldest.isoformat()}
-    return Revision(fresh, cancelled, findings, packed(recent, ticker))
+    remembered = {}
+    for event, mark in (before | now).items():
+        if event not in gone and event.day >= oldest.isoformat():
+            remembered[event] = mark
+    return Revision(
+        fresh=fresh,
+        cancelled=[_cancellation(event, blank) for event in missing],
+        findings=findings,
+        events=packed(remembered, ticker),
+    )
 
 
 def event_of(record: Row) -> Event:
     """What names the event of a record."""
-    letter = LETTERS.get(record.get("kind", ""), "")
-    return Event(record["stock_ticker"], record["date"], letter)
+    kind = record.get("kind", "")
+    return Event(
+        ticker=record["stock_ticker"],
+        day=record["date"],
+        kind=LETTERS.get(kind, ""),
+    )
 
 
 def fingerprint(record: Row) -> str:
     """The print of all that is written of an event: three characters of base64url."""
     written = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-    return urlsafe_b64encode(crc32(written).to_bytes(4, "big")).decode()[:PRINT]
+    checksum = crc32(written).to_bytes(4, "big")
+    return urlsafe_b64encode(checksum).decode()[:PRINT]
 
 
 def packed(prints: Mapping[Event, str], ticker: str) -> dict[str, str]:
@@ -112,7 +138,8 @@ def packed(prints: Mapping[Event, str], ticker: str) -> dict[str, str]:
     days: dict[str, list[str]] = {}
     for event in sorted(prints):
         name = f"{event.ticker}:" if ticker == ANY else ""
-        days.setdefault(event.day, []).append(f"{name}{event.kind}{prints[event]}")
+        token = f"{name}{event.kind}{prints[event]}"
+        days.setdefault(event.day, []).append(token)
     return {day: ",".join(days[day]) for day in sorted(days)}
 
 
@@ -122,20 +149,32 @@ def unpacked(events: Mapping[str, str], ticker: str) -> dict[Event, str]:
     for day, text in events.items():
         for token in text.split(","):
             name, _, print_of_kind = token.rpartition(":")
-            kind, mark = print_of_kind[:-PRINT], print_of_kind[-PRINT:]
-            if len(mark) != PRINT or kind not in ("", *KINDS) or bool(name) != (ticker == ANY):
+            kind = print_of_kind[:-PRINT]
+            mark = print_of_kind[-PRINT:]
+            is_print = len(mark) == PRINT and kind in ("", *KINDS)
+            is_named = name != ""
+            if not is_print or is_named != (ticker == ANY):
                 raise ValueError(f"{token!r} of {ticker!r} on {day!r} is not the print of an event")
-            prints[Event(name or ticker, day, kind)] = mark
+            event = Event(name or ticker, day, kind)
+            prints[event] = mark
     return prints
 
 
-def _is_doubtful(event: Event, doubts: Set[tuple[str | None, str | None]]) -> bool:
-    places = ((event.ticker, event.day), (event.ticker, None), (None, event.day), (None, None))
-    return any(place in doubts for place in places)
+def _is_doubtful(event: Event, doubts: Set[Place]) -> bool:
+    places: set[Place] = {
+        (event.ticker, event.day),
+        (event.ticker, None),
+        (None, event.day),
+        (None, None),
+    }
+    return not places.isdisjoint(doubts)
 
 
 def _cancellation(event: Event, blank: Row) -> Row:
-    key = {"stock_ticker": event.ticker, "date": event.day}
+    record = dict(blank)
+    record["stock_ticker"] = event.ticker
+    record["date"] = event.day
+    record["cancelled"] = True
     if event.kind:
-        key["kind"] = KINDS[event.kind]
-    return {**blank, **key, "cancelled": True}
+        record["kind"] = KINDS[event.kind]
+    return record

@@ -26,7 +26,12 @@ from source_stock_prices.source import SourceStockPrices
 WRITE_BUFFER_BYTES = 1 << 18
 
 
-def write_records(out: BinaryIO, stream: str, records: Iterable[Mapping[str, Any]], emitted_at: int) -> None:
+def write_records(
+    out: BinaryIO,
+    stream: str,
+    records: Iterable[Mapping[str, Any]],
+    emitted_at: int,
+) -> None:
     """Writes records as lines of the Airbyte protocol, and flushes them.
 
     `emitted_at` is in milliseconds since 1970. The CDK's own serializer takes longer, and leaves out every null.
@@ -75,21 +80,30 @@ class Entrypoint(AirbyteEntrypoint):
         for message in super().read(*args):
             record = message.record
             if record is None:
-                if message.trace and message.trace.error:
-                    self.told.append(message.trace.error.message)
+                trace = message.trace
+                if trace and trace.error:
+                    self.told.append(trace.error.message)
                 yield message
                 continue
-            records = message.records if isinstance(message, Envelope) else (record.data,)
-            write_records(sys.stdout.buffer, record.stream, records, record.emitted_at)
+            records: Iterable[Mapping[str, Any]] = [record.data]
+            if isinstance(message, Envelope):
+                records = message.records
+            write_records(
+                sys.stdout.buffer,
+                record.stream,
+                records,
+                record.emitted_at,
+            )
 
     @staticmethod
     def handle_record_counts(message: AirbyteMessage, counts: Any) -> AirbyteMessage:
         # The CDK counts an envelope as one record. Only a STATE needs the count, under a descriptor.
-        if message.record is not None:
-            count = message.count if isinstance(message, Envelope) else 1
-            counts[HashableStreamDescriptor(message.record.stream)] += count
-            return message
-        return AirbyteEntrypoint.handle_record_counts(message, counts)
+        if message.record is None:
+            return AirbyteEntrypoint.handle_record_counts(message, counts)
+        stream = HashableStreamDescriptor(message.record.stream)
+        count = message.count if isinstance(message, Envelope) else 1
+        counts[stream] += count
+        return message
 
 
 REPEATED = (
@@ -118,7 +132,9 @@ class PlainLog(logging.Filter):
 
 def is_explained(error: BaseException | None) -> bool:
     """Whether an error's sentence tells all: it is about the config, the plan or the vendor, not about this program."""
-    return isinstance(error, AirbyteTracedException) and error.failure_type is not FailureType.system_error
+    if not isinstance(error, AirbyteTracedException):
+        return False
+    return error.failure_type is not FailureType.system_error
 
 
 def unexpected(error: Exception) -> str:
@@ -136,7 +152,12 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
     parsed = parse(args or sys.argv[1:])
     # For as long as the program, whatever the environment says of buffers.
     sys.stdout = open(  # noqa: SIM115
-        sys.stdout.fileno(), "w", WRITE_BUFFER_BYTES, encoding="utf-8", newline="", closefd=False
+        sys.stdout.fileno(),
+        "w",
+        WRITE_BUFFER_BYTES,
+        encoding="utf-8",
+        newline="",
+        closefd=False,
     )
     init_uncaught_exception_handler(init_logger("airbyte"))
     for handler in logging.getLogger().handlers:
@@ -159,8 +180,8 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
         if not is_explained(error):
             raise
         if not entrypoint.told:
-            message = Entrypoint.airbyte_message_to_string(error.as_sanitized_airbyte_message())
-            write_message(message)
+            told = error.as_sanitized_airbyte_message()
+            write_message(Entrypoint.airbyte_message_to_string(told))
         sys.exit(1)
     except Exception as error:
         say(filter_secrets(unexpected(error)))

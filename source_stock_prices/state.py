@@ -86,7 +86,9 @@ def _message(state: Mapping[str, Any]) -> AirbyteStateMessage:
 
 def _stream_message(stream: str, value: Any) -> dict[str, Any]:
     # The second tutorial wrote {"stock_prices": "2020-02-01"}; a message can only carry an object.
-    content = {"date": value} if isinstance(value, str) else value
+    content = value
+    if isinstance(value, str):
+        content = {"date": value}
     if not isinstance(content, Mapping):
         raise StateError(f"stream {stream!r} has {value!r}, which is neither a date nor an object")
     return {
@@ -98,23 +100,34 @@ def _stream_message(stream: str, value: Any) -> dict[str, Any]:
     }
 
 
-def read(state: Mapping[str, Any], tickers: tuple[str, ...], logger: Logger) -> dict[str, Seen]:
+def read(
+    state: Mapping[str, Any],
+    tickers: tuple[str, ...],
+    logger: Logger,
+) -> dict[str, Seen]:
     """What a stream's state holds of each ticker. Raises StateError.
 
     The tutorials' flat `{"date": "2020-02-01"}` belongs to the one ticker it was written for. With several tickers it
     is ignored with a warning, because reading again is safe.
     """
-    state = {key: value for key, value in state.items() if (key, value) not in FULL_REFRESH_MARKS.items()}
-    is_flat = set(state) == {"date"} and isinstance(state["date"], str)
-    if is_flat:
-        return _read_flat(state["date"], tickers, logger)
+    entries = {}
+    for item in state.items():
+        if item not in FULL_REFRESH_MARKS.items():
+            key, value = item
+            entries[key] = value
+    if entries.keys() == {"date"} and isinstance(entries["date"], str):
+        return _read_flat(entries["date"], tickers, logger)
     seen = {}
-    for ticker, value in state.items():
+    for ticker, value in entries.items():
         seen[ticker] = _seen(ticker, value)
     return seen
 
 
-def _read_flat(day: str, tickers: tuple[str, ...], logger: Logger) -> dict[str, Seen]:
+def _read_flat(
+    day: str,
+    tickers: tuple[str, ...],
+    logger: Logger,
+) -> dict[str, Seen]:
     _check_day("the date", day)
     if len(tickers) > 1:
         logger.warning(
@@ -129,9 +142,8 @@ def _read_flat(day: str, tickers: tuple[str, ...], logger: Logger) -> dict[str, 
 def _seen(ticker: str, value: Any) -> Seen:
     if not isinstance(value, Mapping):
         raise StateError(f"{ticker!r} has {value!r}, which is not an object with a date")
-    for mark in ("failed", "again"):
-        if ticker != ANY and value.get(mark, True) is not True:
-            raise StateError(f"{mark!r} of {ticker!r} is {value[mark]!r}, which can only be true")
+    if ticker != ANY:
+        _check_marks(ticker, value)
     if value and value.keys() <= {"failed", "again"}:
         return dict(value)  # never read, or to be read again
     day = value.get("date")
@@ -144,6 +156,12 @@ def _seen(ticker: str, value: Any) -> Seen:
     _check_prints(ticker, value)
     _check_events(ticker, value)
     return dict(value)
+
+
+def _check_marks(ticker: str, value: Mapping[str, Any]) -> None:
+    for mark in ("failed", "again"):
+        if value.get(mark, True) is not True:
+            raise StateError(f"{mark!r} of {ticker!r} is {value[mark]!r}, which can only be true")
 
 
 def _check_settings(ticker: str, value: Mapping[str, Any]) -> None:
@@ -169,7 +187,8 @@ def _check_prints(ticker: str, value: Mapping[str, Any]) -> None:
         if ticker == ANY:
             load_market(value)
         else:
-            load(date.fromisoformat(value["date"]), value.get("bars", ""))
+            last = date.fromisoformat(value["date"])
+            load(last, value.get("bars", ""))
     except (TypeError, ValueError) as error:
         raise StateError(f"the bars of {ticker!r} cannot be read ({trim(str(error))})") from error
 

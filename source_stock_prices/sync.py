@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import (
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+)
 from copy import deepcopy
 from datetime import date
 from functools import partial
@@ -22,7 +29,7 @@ from source_stock_prices.prefetch import prefetch
 from source_stock_prices.progress import Progress
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ANY, Kind, Query
-from source_stock_prices.report import MAX_FAILURES_AT_FIRST, Report
+from source_stock_prices.report import MAX_FAILURES_IN_A_ROW, Report
 
 DELISTED = "{title} no longer knows {names}, which were read before. Check for a renamed or delisted ticker."
 
@@ -33,6 +40,10 @@ T = TypeVar("T")
 State = MutableMapping[str, Any]
 Found = dict[str, list[T]]
 """What a query's answer has of each ticker."""
+
+Answered = tuple[Found[T], Report]
+Slice = Mapping[str, Any]
+Ask = Callable[[Query, Report], Found[T]]
 
 
 class Half(Protocol[T]):
@@ -49,14 +60,28 @@ class Half(Protocol[T]):
         """The answer to a query. Runs in a worker: it must not touch what others see. May raise ProviderError."""
 
     def records(
-        self, query: Query, tickers: Iterable[str], found: Found[T], state: State, report: Report
+        self,
+        query: Query,
+        tickers: Iterable[str],
+        found: Found[T],
+        state: State,
+        report: Report,
     ) -> Iterator[StreamData]:
         """The records of the tickers that did not fail; once they are taken, `state` says that they were."""
+
+    def checkpoint(self, state: State) -> None:
+        """A STATE is about to be written: `state` has to say all that is remembered."""
 
     def more_queries(self) -> list[Query]:
         """What has to be asked in addition, after all answers were used."""
 
-    def survives(self, query: Query, error: ProviderError, state: State, report: Report) -> bool:
+    def survives(
+        self,
+        query: Query,
+        error: ProviderError,
+        state: State,
+        report: Report,
+    ) -> bool:
         """Whether the sync goes on without the answer to a query that failed as a whole; `report` says so then."""
 
     def expected(self, query: Query) -> int | None:
@@ -73,15 +98,32 @@ class Sync(Generic[T]):
     checkpointed. Both raise at the end.
     """
 
-    def __init__(self, half: Half[T], config: Config, today: date, logger: Logger, policy: RequestPolicy) -> None:
-        self._half, self._config, self._today = half, config, today
-        self._logger, self._policy = logger, policy
+    def __init__(
+        self,
+        half: Half[T],
+        config: Config,
+        today: date,
+        logger: Logger,
+        policy: RequestPolicy,
+    ) -> None:
+        self._half = half
+        self._config = config
+        self._provider = config.provider
+        self._today = today
+        self._logger = logger
+        self._policy = policy
         self._report = Report(config.provider)
         self._left = 0
         self._failed_before: set[str] = set()
-        self._answers: Generator[tuple[Query, Callable[[], tuple[Found[T], Report]]], None, None] = prefetch(
-            partial(self._answer, {}), (), 1
-        )
+        self._answers = self._under_way([], {})
+
+    def _under_way(
+        self,
+        queries: list[Query],
+        seen: State,
+    ) -> Generator[tuple[Query, Callable[[], Answered[T]]], None, None]:
+        ask = partial(self._answer, seen)
+        return prefetch(ask, queries, self._config.num_workers)
 
     def run(self, messages: Iterable[StreamData]) -> Iterator[StreamData]:
         """Passes on what the CDK makes of this sync, then logs its findings, and raises the error that ends it."""
@@ -90,20 +132,21 @@ class Sync(Generic[T]):
                 yield from messages
             finally:
                 self._answers.close()
-        for line in (*self._report.summary(), *self._half.summary()):
-            self._logger.warning(f"{self._half.name}: {line}")
-        if failure := self._report.failure():
+        for line in self._report.summary():
+            self._warn(line)
+        for line in self._half.summary():
+            self._warn(line)
+        failure = self._report.failure()
+        if failure:
             raise failure
 
-    def slices(self, state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    def _warn(self, line: str) -> None:
+        self._logger.warning(f"{self._half.name}: {line}")
+
+    def slices(self, state: Mapping[str, Any]) -> Iterator[Slice]:
         """Batches of queries. A STATE follows each."""
         seen = deepcopy(dict(state))
-        self._failed_before = {ticker for ticker, entry in seen.items() if entry.get("failed")}
-        in_future = [ticker for ticker, entry in seen.items() if entry.get("date", "") > self._today.isoformat()]
-        if in_future:
-            self._logger.warning(
-                f"{self._half.name}: the state of {names(in_future)} is in the future; nothing is read until that date."
-            )
+        self._look_at(seen)
         try:
             queries = self._half.queries(seen)
         except ProviderError as error:
@@ -111,27 +154,48 @@ class Sync(Generic[T]):
             return
         yield from self._round(queries, seen)
         if not self._report.stopped:
-            yield from self._round(self._half.more_queries(), seen)
+            more = self._half.more_queries()
+            yield from self._round(more, seen)
 
-    def _round(self, queries: list[Query], seen: State) -> Iterator[Mapping[str, Any]]:
+    def _look_at(self, seen: State) -> None:
+        """Which tickers failed in the last sync, and which are not to be read at all."""
+        today = self._today.isoformat()
+        in_future = []
+        for ticker, entry in seen.items():
+            if entry.get("failed"):
+                self._failed_before.add(ticker)
+            if entry.get("date", "") > today:
+                in_future.append(ticker)
+        if in_future:
+            self._warn(f"the state of {names(in_future)} is in the future; nothing is read until that date.")
+
+    def _round(self, queries: list[Query], seen: State) -> Iterator[Slice]:
         """The slices of some queries, which are under way from the first slice on."""
         self._progress = Progress(self._half.name, queries, self._half.expected)
-        before = self._policy.judged
+        requests_before = self._policy.judged
+        tickers = self._config.tickers
         if queries:
-            self._logger.info(self._progress.plan(len(self._config.tickers)))
-        self._answers.close()
-        self._answers = prefetch(partial(self._answer, seen), queries, self._config.num_workers)
-        self._left = len(queries)
-        size = plan.slice_size(len(queries), len(orjson.dumps(seen)))
-        while self._left and not self._report.stopped:
-            yield {"queries": min(size, self._left), "of": len(queries)}
-            self._logger.info(self._progress.line(self._policy.judged - before, self._report.failed))
+            self._logger.info(self._progress.plan(len(tickers)))
 
-    def records(self, stream_slice: Mapping[str, Any], state: State) -> Iterator[StreamData]:
+        self._answers.close()
+        self._answers = self._under_way(queries, seen)
+        count = self._left = len(queries)
+        state_bytes = len(orjson.dumps(seen))
+        size = plan.slice_size(count, plan.state_bytes(tickers, state_bytes))
+        while self._left and not self._report.stopped:
+            yield {"queries": min(size, self._left), "of": count}
+            requests = self._policy.judged - requests_before
+            self._logger.info(self._progress.line(requests, self._report.failed))
+
+    def records(self, stream_slice: Slice, state: State) -> Iterator[StreamData]:
         """The records of the slice's queries, or of those that were answered before it had lasted long enough."""
-        until = time.monotonic() + SLICE_SECONDS
         yield from self._progress.estimate()
-        for query, answer in islice(self._answers, stream_slice["queries"]):
+        yield from self._records(stream_slice["queries"], state)
+        self._half.checkpoint(state)
+
+    def _records(self, queries: int, state: State) -> Iterator[StreamData]:
+        until = time.monotonic() + SLICE_SECONDS
+        for query, answer in islice(self._answers, queries):
             self._left -= 1
             try:
                 found, report = answer()
@@ -142,38 +206,60 @@ class Sync(Generic[T]):
             if self._report.stopped or time.monotonic() > until:
                 return
 
-    def _use(self, query: Query, found: Found[T], report: Report, state: State) -> Iterator[StreamData]:
+    def _use(
+        self,
+        query: Query,
+        found: Found[T],
+        report: Report,
+        state: State,
+    ) -> Iterator[StreamData]:
         """The records of an answer, of the tickers that did not fail."""
         self._forgive_delisted(report, state)
         self._report.add(report, query, known_failures=self._failed_before)
-        # A later query's rows would hide those that a ticker failed on.
-        asked: Iterable[str] = found if query.tickers == (ANY,) else query.tickers
-        good = [ticker for ticker in asked if ticker not in self._report.failed]
-        self._progress.answered(query, sum(len(found.get(ticker, ())) for ticker in good))
+        good = self._good(query, found)
+        count = sum(len(found.get(ticker, ())) for ticker in good)
+        self._progress.answered(query, count)
         try:
             yield from self._half.records(query, good, found, state, report)
         finally:
             self._report.take_over(report)
         for line in report.lines:
-            self._logger.warning(f"{self._half.name}: {line}")
+            self._warn(line)
         for ticker, error in report.failed.items():
             state[ticker] = healing.failed(state.get(ticker))
-            self._logger.warning(f"{self._half.name}: {error.explain(self._config.provider, [ticker])}")
+            self._warn(error.explain(self._provider, [ticker]))
+
+    def _good(self, query: Query, found: Found[T]) -> list[str]:
+        """The tickers of an answer that never failed in this sync: later rows would hide those that they failed on."""
+        asked: Iterable[str] = query.tickers
+        if query.tickers == (ANY,):
+            asked = found
+        return [ticker for ticker in asked if ticker not in self._report.failed]
 
     def _forgive_delisted(self, report: Report, state: State) -> None:
         """A ticker that had bars, and is unknown now, is no typo: it fails nothing."""
         for ticker, error in list(report.failed.items()):
-            if error.problem.kind is Kind.UNKNOWN_TICKER and "date" in state.get(ticker, {}):
+            is_unknown = error.problem.kind is Kind.UNKNOWN_TICKER
+            was_read = "date" in state.get(ticker, {})
+            if is_unknown and was_read:
                 del report.failed[ticker]
                 report.remark(DELISTED, ticker)
 
-    def _answer(self, seen: State, query: Query) -> tuple[Found[T], Report]:
-        report = Report(self._config.provider)
-        with self._policy.doubting(self._failed_before.issuperset(query.tickers)):
-            return self._half.answer(query, seen, report), report
+    def _answer(self, seen: State, query: Query) -> Answered[T]:
+        """What a worker does: it asks, and notes what it finds in a report of its own."""
+        report = Report(self._provider)
+        failed_before = self._failed_before.issuperset(query.tickers)
+        with self._policy.doubting(failed_before or self._report.is_unanswered):
+            found = self._half.answer(query, seen, report)
+        return found, report
 
 
-def by_ticker(ask: Callable[[Query, Report], Found[T]], query: Query, report: Report, provider: Provider) -> Found[T]:
+def by_ticker(
+    ask: Ask[T],
+    query: Query,
+    report: Report,
+    provider: Provider,
+) -> Found[T]:
     """What a query's answer has of each ticker. One that fails is set aside, and the others are asked for again.
 
     Raises ProviderError where the problem is not one ticker's.
@@ -183,7 +269,7 @@ def by_ticker(ask: Callable[[Query, Report], Found[T]], query: Query, report: Re
     except ProviderError as error:
         if not error.is_of_ticker:
             raise
-        culprits = [ticker for ticker in query.tickers if _is_culprit(ticker, query, error, provider)]
+        culprits = _culprits(query, error, provider)
         for ticker in culprits:
             report.set_aside(ticker, error)
         rest = tuple(ticker for ticker in query.tickers if ticker not in culprits)
@@ -194,15 +280,26 @@ def by_ticker(ask: Callable[[Query, Report], Found[T]], query: Query, report: Re
         return _each_alone(ask, query, report, provider)
 
 
-def _is_culprit(ticker: str, query: Query, error: ProviderError, provider: Provider) -> bool:
-    return len(query.tickers) == 1 or provider.spelling(ticker) == error.problem.ticker
+def _culprits(query: Query, error: ProviderError, provider: Provider) -> list[str]:
+    """The tickers that an error is about: the only one, or the one that the vendor names."""
+    if len(query.tickers) == 1:
+        return list(query.tickers)
+    named = error.problem.ticker
+    return [ticker for ticker in query.tickers if provider.spelling(ticker) == named]
 
 
-def _each_alone(ask: Callable[[Query, Report], Found[T]], query: Query, report: Report, provider: Provider) -> Found[T]:
-    """A batch failed, and the vendor does not say for which ticker. Raises where the first few all fail alone, too."""
+def _each_alone(
+    ask: Ask[T],
+    query: Query,
+    report: Report,
+    provider: Provider,
+) -> Found[T]:
+    """A batch failed, and the vendor does not say for which ticker. Raises where many in a row fail alone, too."""
     found: Found[T] = {}
     for tried, ticker in enumerate(query.tickers, 1):
-        found |= by_ticker(ask, query._replace(tickers=(ticker,)), report, provider)
-        if tried >= MAX_FAILURES_AT_FIRST and report.failed.keys() >= set(query.tickers[:tried]):
+        alone = query._replace(tickers=(ticker,))
+        found |= by_ticker(ask, alone, report, provider)
+        all_failed = report.failed.keys() >= set(query.tickers[:tried])
+        if all_failed and tried >= MAX_FAILURES_IN_A_ROW:
             raise report.failed[ticker]
     return found

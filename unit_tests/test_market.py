@@ -166,6 +166,7 @@ def test_it_remembers_each_session_and_the_first_of_all() -> None:
         assert sync.take(number, bars(number)).bars == bars(number)
         assert sync.state[ANY]["date"] == day(number).isoformat()
     assert sync.state[ANY]["since"] == "2026-11-18"
+    sync.market.checkpoint(sync.state)
     assert load_market(sync.state[ANY]).keys() == {day(18), day(19), day(20)}
 
 

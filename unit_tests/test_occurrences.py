@@ -186,6 +186,16 @@ class TestDividends:
         assert amounts(read([*rows, usual], listing_currency="CAD")) == [0.3, 0.5]
         assert amounts(read(rows)) == [0.5]
 
+    def test_it_keeps_a_dividend_without_a_currency_before_one_of_another_market(self) -> None:
+        """It is in the currency of the listing, which its vendor need not name, and so the one that counts."""
+        rows = [
+            paid(0.5, vendor_id="e", currency="CAD"),
+            paid(0.378, vendor_id="f", currency=None),
+        ]
+        found = read(rows, listing_currency="USD")
+        assert amounts(found) == [0.378]
+        assert "also as 0.5 in CAD, which is left out" in said(found)
+
     def test_it_names_the_same_dividend_of_two_kinds(self) -> None:
         """Both stand in the table, where they would be added."""
         found = read([paid(0.31, vendor_id="a"), paid(0.31, vendor_id="b", kind="special")])
