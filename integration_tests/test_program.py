@@ -29,7 +29,7 @@ def run(*args: str) -> Output:
 
 def run_aloud(*args: str) -> tuple[Output, str]:
     """The messages, and what a person reads who sent them to a file."""
-    done = subprocess.run(args, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(args, capture_output=True, text=True, timeout=240, check=False)
     return Output(done.stdout, done.returncode), done.stderr
 
 
