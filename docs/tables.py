@@ -53,7 +53,9 @@ def _settings(spec: Mapping[str, Any]) -> Iterator[Row]:
         for provider, block in blocks.items():
             for name, own in block["properties"].items():
                 if name != "name":
-                    meaning = _meaning({**own, "default": ""} if name == "base_url" else own, name in block["required"])
+                    # A key is required, but not in the block: it may stand at the top level.
+                    required = name in (*block["required"], "api_key")
+                    meaning = _meaning({**own, "default": ""} if name == "base_url" else own, required)
                     alike.setdefault(name, {}).setdefault(meaning, []).append(f"`{provider}`")
         for name, meanings in sorted(alike.items()):
             told = (f"{', '.join(providers)}: {meaning}" for meaning, providers in meanings.items())
@@ -64,7 +66,8 @@ def _meaning(setting: Mapping[str, Any], required: bool) -> str:
     sentences = ["Required."] if required else []
     sentences.append(re.sub('<a href="(.+?)">(.+?)</a>', r"[\2](\1)", setting["description"]))
     if "enum" in setting:
-        sentences.append(f"One of {', '.join(f'`{value}`' for value in setting['enum'])}.")
+        choices = (f"`{value}`" for value in setting["enum"] if value is not None)
+        sentences.append(f"One of {', '.join(choices)}.")
     if "maximum" in setting:
         sentences.append(f"{setting['minimum']} to {setting['maximum']}.")
     if setting.get("default", "") != "":

@@ -35,7 +35,7 @@ REACH = {"alpaca": date(2016, 1, 4), "iex": date(2011, 11, 21)}
 SCHEMA = json.loads(Path("source_stock_prices/schemas/stock_prices.json").read_text())
 EVENTS = ("stock_splits", "dividends")
 
-PASSING = ["throttle", "throttle-retry-after", "500", "503-html", "timeout", "cut", "cut-body"]
+PASSING = ["throttle", "throttle-in-200", "throttle-retry-after", "500", "503-html", "timeout", "cut", "cut-body"]
 """Faults after which the same request may succeed."""
 
 GARBLED = ["html", "truncated", "empty-body", "redirect"]

@@ -19,6 +19,7 @@ LASTING = {
     "quota": "transient_error",
     "plan": "config_error",
     "bad-key": "config_error",
+    "suspended": "config_error",
     "timeout": "transient_error",
     "cut": "transient_error",
     "cut-body": "transient_error",
@@ -139,6 +140,27 @@ def test_it_waits_as_the_vendor_says(sandbox: Sandbox, waits: list[float]) -> No
     sandbox.fail("throttle", vendor="massive")
     assert read(config(sandbox, "massive"), now=FRIDAY_EVENING).exit_code == 0
     assert [round(wait) for wait in waits if wait] == [2, 1, 60, 1]  # the CDK adds a second
+
+
+def test_it_asks_a_bucket_again_as_soon_as_it_holds_some_requests(sandbox: Sandbox, waits: list[float]) -> None:
+    """Alpaca names no time, and lets requests through all the while: a minute's wait would waste most of it."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail("throttle", vendor="alpaca")
+    assert read(config(sandbox, "alpaca"), now=FRIDAY_EVENING).exit_code == 0
+    assert [round(wait) for wait in waits if wait] == [15, 1]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "refusal"), [("massive", "timeframe"), ("alpaca", "recent"), ("alpaca", "recent-as-before")]
+)
+def test_it_takes_a_day_that_is_too_new_for_no_limit_of_the_plan(sandbox: Sandbox, vendor: str, refusal: str) -> None:
+    """Massive refuses it in the words of one that is too old: the days before are read, and it is asked for later."""
+    sandbox.now = FRIDAY_EVENING
+    sandbox.fail(refusal, vendor=vendor)
+    output = read(config(sandbox, vendor), now=FRIDAY_EVENING)
+    truth = sandbox.truth(["AAPL"], date(2026, 11, 13), date(2026, 11, 19))
+    assert output.exit_code == 0
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
 
 
 @pytest.mark.parametrize("workers", [1, 4])

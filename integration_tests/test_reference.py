@@ -377,3 +377,27 @@ def test_it_has_the_announced_events(sandbox: Sandbox) -> None:
     output = sync(sandbox, "massive", FRIDAY_EVENING)
     assert ("AAPL", "2026-12-07") in ratios(output.rows("stock_splits"))
     assert output.states_of("stock_splits")[-1]["AAPL"]["date"] == "2026-11-20"
+
+
+def test_it_takes_a_spin_off_for_no_split(sandbox: Sandbox) -> None:
+    """Massive lists both: prices divided by the ratio of one that split no share would be wrong for ever."""
+    sandbox.book.announce("AAPL", date(2026, 10, 1), spun_off=0.25)
+    sandbox.split("AAPL", date(2026, 11, 2), 4.0)
+    output = sync(sandbox, "massive", FRIDAY_EVENING)
+    assert output.exit_code == 0
+    assert ("AAPL", "2026-11-02") in ratios(output.rows("stock_splits"))
+    assert ("AAPL", "2026-10-01") not in ratios(output.rows("stock_splits"))
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "NEWCO"])
+def test_it_waits_for_the_amount_of_a_dividend_that_is_expected(sandbox: Sandbox, ticker: str) -> None:
+    """FMP lists it with nulls until it is confirmed, now and then past its date: that costs nobody the ticker."""
+    day = date(2026, 11, 19)
+    sandbox.book.begin("NEWCO", date(2026, 11, 16))
+    sandbox.book.announce(ticker, day, dividend=None)
+    first = sync(sandbox, "fmp", FRIDAY_EVENING, tickers=ticker)
+    assert first.exit_code == 0
+    assert (ticker, f"{day}") not in amounts(first.rows("dividends"))
+    sandbox.book.amend(ticker, day, dividend=0.31)
+    second = sync(sandbox, "fmp", FRIDAY_EVENING.add(days=3), tickers=ticker, state=first.state_messages)
+    assert amounts(second.rows("dividends")) == {(ticker, f"{day}"): 0.31}

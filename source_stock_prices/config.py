@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,12 +18,20 @@ from source_stock_prices.providers import ALIASES, DEFAULT, PROVIDERS
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS, is_ticker
 
+BETWEEN_TICKERS = re.compile(r"[\s,;]+")
+
+DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
 HTTP_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 ADJUSTMENTS = (RAW, SPLITS, ALL)
 
-MAX_REQUESTS_PER_MINUTE = 60_000
+SHORTEST_KEY = 6
+"""A shorter text is no vendor's key, and masking it would eat the words of a sentence."""
 
+PLACEHOLDER = re.compile(r"[.*xX]+")
+
+MAX_REQUESTS_PER_MINUTE = 60_000
 MAX_WORKERS = 32
 MAX_HISTORY_DAYS = 36_500
 MAX_RECHECK_SESSIONS = 60
@@ -61,8 +71,8 @@ class Config:
         """The config from JSON as a user writes it. Raises ConfigError for the first value that is wrong."""
         raw = canonical(raw)
         config = cls(
-            provider=_provider(raw.get("provider")),
-            tickers=_tickers(raw.get("stock_ticker")),
+            provider=_provider(raw),
+            tickers=_tickers(raw),
             start_date=_day(raw, "start_date"),
             end_date=_day(raw, "end_date"),
             adjustment=_adjustment(raw.get("adjustment", RAW)),
@@ -72,9 +82,11 @@ class Config:
             history_days=_whole_number(raw, "history_days", MAX_HISTORY_DAYS),
             recheck_sessions=_recheck_sessions(raw),
         )
+        _check_key_beside(raw.get("api_key"))
         _check_dates(config.start_date, config.end_date)
         _check_one_start(config.start_date, config.history_days)
         _check_whole_market(config.tickers, config.provider)
+        _check_tickers(config.tickers, config.provider)
         _check_adjustment(config.adjustment, config.provider)
         return config
 
@@ -92,13 +104,14 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
     """A config in the form of the spec: a provider block under the provider's present name, with its key inside.
 
     A config without a provider, such as the tutorial's `{"api_key": ..., "stock_ticker": ...}`, gets the default one.
-    Values are not checked here.
+    A list of tickers becomes a string. Values are not checked here.
     """
-    config = {}
-    for key, value in raw.items():
-        if value is not None:
-            config[key] = value
-    block = config.get("provider", {"name": DEFAULT.name})
+    config = _without_nulls(raw)
+    tickers = config.get("stock_ticker")
+    if isinstance(tickers, list) and _are_texts(tickers):
+        config["stock_ticker"] = ", ".join(tickers)
+    # Null is no provider: the spec could not allow it, since a form has to know which of the blocks it shows.
+    block = raw.get("provider", {"name": DEFAULT.name})
     if isinstance(block, Mapping):
         block = _canonical_block(block, config.get("api_key"))
     config["provider"] = block
@@ -106,11 +119,8 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _canonical_block(block: Mapping[str, Any], key_beside: Any) -> dict[str, Any]:
-    """A provider block without empty settings; `key_beside` is the key at the top level of the config, if any."""
-    given = {}
-    for key, value in block.items():
-        if value not in (None, ""):
-            given[key] = value
+    """A provider block without nulls; `key_beside` is the key at the top level of the config, if any."""
+    given = _without_nulls(block)
     name = given.get("name")
     if not isinstance(name, str):
         return given
@@ -118,9 +128,22 @@ def _canonical_block(block: Mapping[str, Any], key_beside: Any) -> dict[str, Any
     if present_name not in PROVIDERS:
         return given
     given["name"] = present_name
-    if key_beside and "api_key" in _settings(PROVIDERS[present_name]):
-        given.setdefault("api_key", key_beside)
+    needs_key = "api_key" in _settings(PROVIDERS[present_name])
+    if key_beside and needs_key and not given.get("api_key"):
+        given["api_key"] = key_beside
     return given
+
+
+def _without_nulls(settings: Mapping[str, Any]) -> dict[str, Any]:
+    given = {}
+    for key, value in settings.items():
+        if value is not None:
+            given[key] = value
+    return given
+
+
+def _are_texts(values: list[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def unknown_keys(raw: Mapping[str, Any]) -> list[str]:
@@ -129,6 +152,14 @@ def unknown_keys(raw: Mapping[str, Any]) -> list[str]:
     Keys that begin with an underscore belong to the CDK.
     """
     config = canonical(raw)
+    unknown = _unknown_at_the_top(config)
+    block = config["provider"]
+    for key in _unknown_in_the_block(block, PROVIDERS[block["name"]]):
+        unknown.append(f"provider.{key}")
+    return unknown
+
+
+def _unknown_at_the_top(config: Mapping[str, Any]) -> list[str]:
     known = {field.name for field in fields(Config)}
     known -= {"tickers"}
     known |= {"stock_ticker", "api_key"}
@@ -136,56 +167,133 @@ def unknown_keys(raw: Mapping[str, Any]) -> list[str]:
     for key in config:
         if key not in known and not key.startswith("_"):
             unknown.append(key)
-    block = config["provider"]
-    settings = _settings(PROVIDERS[block["name"]])
-    for key in block:
-        if key != "name" and key not in settings:
-            unknown.append(f"provider.{key}")
     return unknown
+
+
+def _unknown_in_the_block(block: Mapping[str, Any], provider: type[Provider]) -> list[str]:
+    """The keys of a provider block that are no setting of the provider, and are not empty."""
+    settings = _settings(provider)
+    unknown = []
+    for key, value in block.items():
+        if key != "name" and key not in settings and value != "":
+            unknown.append(key)
+    return unknown
+
+
+def _typo(key: str, unknown: Iterable[str]) -> str:
+    """A sentence about the unknown key that was probably meant to be `key`, or nothing."""
+    close = get_close_matches(key, unknown, n=1)
+    if not close:
+        return ""
+    return f" Is {close[0]!r} meant to be {key!r}?"
 
 
 def _settings(provider: type[Provider]) -> dict[str, bool]:
     """A provider's settings, and whether each is required."""
-    return {field.name: field.default is MISSING for field in fields(provider)}
+    settings = {}
+    for field in fields(provider):
+        settings[field.name] = field.default is MISSING
+    return settings
 
 
-def _provider(block: Any) -> Provider:
+def _provider(config: Mapping[str, Any]) -> Provider:
+    """The provider of a canonical config."""
+    block = config["provider"]
     if not isinstance(block, Mapping):
-        raise ConfigError('provider must be an object, such as {"name": "sample"}.')
+        raise ConfigError(f"provider must be an object, such as {_example(block)}.")
     name = block.get("name")
     allowed = f"Allowed: {', '.join(PROVIDERS)}."
     if name is None:
-        raise ConfigError(f"provider.name is missing. {allowed}")
+        raise ConfigError(f"provider.name is missing.{_typo('name', block)} {allowed}")
     if not isinstance(name, str) or name not in PROVIDERS:
         raise ConfigError(f"provider.name: {name!r} is not a known provider. {allowed}")
     provider = PROVIDERS[name]
-    given = {}
-    for field in fields(provider):
-        if field.name in block:
-            given[field.name] = _setting(field, block[field.name])
+    given = _given_settings(provider, block)
     for key, is_required in _settings(provider).items():
-        if is_required and not given.get(key):
-            raise ConfigError(_missing(provider, key))
+        if is_required and key not in given:
+            raise ConfigError(_missing(provider, key, config))
+    _check_keys(provider, given)
     if "base_url" in given:
         given["base_url"] = _address(given["base_url"])
     return provider(**given)
 
 
-def _missing(provider: type[Provider], key: str) -> str:
-    sentence = f"provider.{key} is missing: {provider.title} requires it."
+def _given_settings(
+    provider: type[Provider],
+    block: Mapping[str, Any],
+) -> dict[str, str]:
+    """The settings of a provider block that are not empty."""
+    given = {}
+    for field in fields(provider):
+        text = _setting(field, block.get(field.name))
+        if text:
+            given[field.name] = text
+    return given
+
+
+def _missing(
+    provider: type[Provider],
+    key: str,
+    config: Mapping[str, Any],
+) -> str:
+    unknown = _unknown_in_the_block(config["provider"], provider)
+    unknown += _unknown_at_the_top(config)
+    typo = _typo(key, unknown)
+    advice = _advice(provider, key)
+    return f"provider.{key} is missing: {provider.title} requires it.{typo} {advice}"
+
+
+def _example(name: Any) -> str:
+    """The shortest provider block, of the provider that was named where a block was expected."""
+    block = {"name": "sample"}
+    if isinstance(name, str) and name in (*PROVIDERS, *ALIASES):
+        block["name"] = name
+        provider = PROVIDERS[ALIASES.get(name, name)]
+        for key, is_required in _settings(provider).items():
+            if is_required:
+                block[key] = "..."
+    return json.dumps(block)
+
+
+def _advice(provider: type[Provider], key: str) -> str:
+    """Where a required setting goes, and where a user gets one."""
     if key == "base_url":
-        return f"{sentence} Set it to the address of the service, such as https://example.com/stable."
+        return "Set it to the address of the service, such as https://example.com/stable."
     place = "in the provider block"
     if key == "api_key":
         place += " or at the top level of the config"
     advice = f"Put it {place}."
     if provider.key_url:
         advice += f" Get one at {provider.key_url}."
-    return f'{sentence} {advice} To try the connector without a key, use {{"name": "sample"}} as the provider.'
+    return f'{advice} To try the connector without a key, use {{"name": "sample"}} as the provider.'
+
+
+def _check_keys(
+    provider: type[Provider],
+    given: Mapping[str, str],
+) -> None:
+    for field in fields(provider):
+        if field.repr:
+            continue
+        if _is_placeholder(given[field.name]):
+            advice = _advice(provider, field.name)
+            raise ConfigError(f"provider.{field.name} is only a placeholder. {advice}")
+
+
+def _is_placeholder(key: str) -> bool:
+    """Whether a text is too short for a key, or a row of dots, stars or X."""
+    if len(key) < SHORTEST_KEY:
+        return True
+    return PLACEHOLDER.fullmatch(key) is not None
 
 
 def _setting(field: Field[Any], value: Any) -> str:
-    """A setting of a provider as a single line of printable ASCII, which is all that a header or a URL can carry."""
+    """A setting of a provider as a single line of printable ASCII, which is all that a header or a URL can carry.
+
+    Empty if it is not set.
+    """
+    if value is None:
+        return ""
     key = f"provider.{field.name}"
     if not isinstance(value, str):
         raise ConfigError(f"{key} must be a string.")
@@ -193,8 +301,9 @@ def _setting(field: Field[Any], value: Any) -> str:
     if not text.isascii() or not text.isprintable():
         raise ConfigError(f"{key} must be a single line of printable ASCII.")
     allowed = field.metadata.get("allowed")
-    if allowed and text not in allowed:
-        raise ConfigError(f"{key} must be {_one_of(allowed)}, not {text!r}.")
+    # Not the stripped text: the spec lists the choices, too, and strips nothing.
+    if allowed and value not in allowed:
+        raise ConfigError(f"{key} must be {_one_of(allowed)}, not {value!r}.")
     return text
 
 
@@ -216,12 +325,20 @@ def _is_address(value: str) -> bool:
         return False
 
 
-def _tickers(value: Any) -> tuple[str, ...]:
+def _check_key_beside(key: Any) -> None:
+    """The key at the top level, which the provider may not need."""
+    if key is not None and not isinstance(key, str):
+        raise ConfigError("api_key must be a string.")
+
+
+def _tickers(config: Mapping[str, Any]) -> tuple[str, ...]:
+    value = config.get("stock_ticker")
     if value is None:
-        raise ConfigError("stock_ticker is missing. Set it to one or more tickers, separated by commas.")
+        typo = _typo("stock_ticker", _unknown_at_the_top(config))
+        raise ConfigError(f"stock_ticker is missing.{typo} Set it to one or more tickers, separated by commas.")
     if not isinstance(value, str):
         raise ConfigError(f"stock_ticker must be a string of tickers separated by commas, not {value!r}.")
-    parts = [part.strip() for part in value.split(",")]
+    parts = BETWEEN_TICKERS.split(value)
     unique = dict.fromkeys(filter(None, parts))
     tickers = tuple(unique)
     if not tickers:
@@ -241,12 +358,12 @@ def _day(raw: Mapping[str, Any], key: str) -> date | None:
     value = raw.get(key)
     if value in (None, ""):
         return None
+    if not isinstance(value, str) or not DAY.fullmatch(value):
+        raise ConfigError(f"{key}: {value!r} is not a date in the form YYYY-MM-DD, such as 2024-01-31.")
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-            return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        pass
-    raise ConfigError(f"{key}: {value!r} is not a date in the form YYYY-MM-DD.")
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ConfigError(f"{key}: {value} is in the form YYYY-MM-DD, but there is no such day.") from None
 
 
 def _adjustment(value: Any) -> str:
@@ -266,26 +383,33 @@ def _whole_number(
     raw: Mapping[str, Any],
     key: str,
     largest: int,
+    smallest: int = 1,
 ) -> int | None:
     value = raw.get(key)
     if value is None:
         return None
-    # Not isinstance: True is an int, too.
-    if type(value) is not int or not 1 <= value <= largest:
-        raise ConfigError(f"{key} must be a whole number from 1 to {largest}, not {value!r}.")
-    return value
+    if isinstance(value, str) and value.strip().isdecimal():
+        raise ConfigError(f"{key} must be a number, not the text {value!r}: write it without quotation marks.")
+    if not _is_whole(value) or not smallest <= value <= largest:
+        raise ConfigError(f"{key} must be a whole number from {smallest} to {largest}, not {value!r}.")
+    return int(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether JSON Schema takes a value for an integer: 5.0 is one, true is none."""
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _recheck_sessions(raw: Mapping[str, Any]) -> int:
+    sessions = _whole_number(raw, "recheck_sessions", MAX_RECHECK_SESSIONS, smallest=0)
+    return Config.recheck_sessions if sessions is None else sessions
 
 
 def _check_dates(start: date | None, end: date | None) -> None:
     if start and end and start > end:
         raise ConfigError(f"start_date {start} is after end_date {end}.")
-
-
-def _recheck_sessions(raw: Mapping[str, Any]) -> int:
-    if raw.get("recheck_sessions") == 0 and raw["recheck_sessions"] is not False:
-        return 0
-    sessions = _whole_number(raw, "recheck_sessions", MAX_RECHECK_SESSIONS)
-    return Config.recheck_sessions if sessions is None else sessions
 
 
 def _check_one_start(start: date | None, history_days: int | None) -> None:
@@ -303,6 +427,13 @@ def _check_whole_market(tickers: tuple[str, ...], provider: Provider) -> None:
     raise ConfigError(
         f"stock_ticker: {provider.title} cannot serve '*', the whole market. Supported by: {', '.join(titles)}."
     )
+
+
+def _check_tickers(tickers: tuple[str, ...], provider: Provider) -> None:
+    for ticker in tickers:
+        objection = provider.objection(ticker)
+        if objection:
+            raise ConfigError(f"stock_ticker: {ticker} cannot be served. {objection} Remove it from stock_ticker.")
 
 
 def _check_adjustment(adjustment: str, provider: Provider) -> None:

@@ -431,8 +431,8 @@ def _rows(body: Any, path: Sequence[str]) -> Iterable[Any]:
         return body if isinstance(body, list) else [body]
     key, *rest = path
     if key != "*":
-        part = body.get(key, [])
-        return _rows(part, rest)
+        part = body.get(key)
+        return [] if part is None else _rows(part, rest)
     parts = list((body.values() if isinstance(body, dict) else body) or ())
     if not rest:
         return parts

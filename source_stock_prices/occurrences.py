@@ -21,6 +21,10 @@ VENDOR_ID = "vendor_id"
 VENDOR_TYPE = "vendor_type"
 """The key under which a manifest's row of a split carries the vendor's word for its type. Not part of the record."""
 
+UNCONFIRMED = "is_unconfirmed"
+"""The key under which a manifest's row says that its vendor lists the event before anybody knows the amount, be its
+day past or not. Not part of the record."""
+
 MOST_ROUNDED = 0.05
 """How far, relative to itself, an amount may be from the same one with more digits."""
 
@@ -72,7 +76,7 @@ class Examined(NamedTuple):
     flaws: tuple[str, ...] = ()
     fault: str = ""
     is_announced: bool = False
-    """Still to come, and without an amount yet: left out, but no sign that the answer has another shape."""
+    """Announced, and without an amount yet: left out, but no sign that the answer has another shape."""
 
     @property
     def ticker(self) -> str | None:
@@ -295,6 +299,8 @@ def _is_announced(
         return False
     if row.get("amount") not in (None, ""):
         return False
+    if row.get(UNCONFIRMED) is True:
+        return True
     return bool(record["date"] >= today.isoformat())
 
 

@@ -14,12 +14,12 @@ from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType, Status
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, get_secrets, update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.about import issues
 from source_stock_prices.command_line import parse
-from source_stock_prices.config import Config
+from source_stock_prices.config import SHORTEST_KEY, Config
 from source_stock_prices.envelope import Envelope
 from source_stock_prices.source import SourceStockPrices
 
@@ -63,6 +63,13 @@ class Entrypoint(AirbyteEntrypoint):
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
         Config.parse(config)
+
+    @staticmethod
+    def set_up_secret_filter(config: Mapping[str, Any], connection_specification: Mapping[str, Any]) -> None:
+        # What is too short for a key is refused in a sentence, whose words it may not mask.
+        found = get_secrets(connection_specification, config)
+        secrets = [secret for secret in found if len(str(secret)) >= SHORTEST_KEY]
+        update_secrets(secrets)
 
     def __init__(self, source: SourceStockPrices) -> None:
         super().__init__(source)

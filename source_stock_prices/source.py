@@ -179,7 +179,7 @@ def _spellings(secret: str) -> Iterator[str]:
 def _content(what: str, path: str, parse: Callable[[str], Any] = json.loads) -> Any:
     """The parsed content of a file; `what` names the file in the sentence of the ConfigError."""
     try:
-        text = Path(path).read_text("utf-8")
+        text = Path(path).read_text("utf-8-sig")  # Windows editors begin a file with a mark
     except OSError as error:
         raise ConfigError(f"The {what} file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:

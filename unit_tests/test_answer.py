@@ -213,3 +213,18 @@ def test_it_decodes_a_large_body_like_a_small_one(content: Any) -> None:
 def test_it_finds_the_vendors_words(body: Any, text: str) -> None:
     """They stand under one key or another, in bodies of any shape."""
     assert text_at(body, "error", "message") == text
+
+
+@pytest.mark.parametrize(
+    ("said", "day"),
+    [
+        ("Sat, 21 Nov 2026 04:59:59 GMT", date(2026, 11, 20)),
+        ("Sat, 21 Nov 2026 05:00:00 GMT", date(2026, 11, 21)),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", None),
+        ("noon", None),
+        ("", None),
+    ],
+)
+def test_it_has_the_day_in_new_york_on_which_it_was_sent(said: str, day: date | None) -> None:
+    """By the vendor's clock, which is not ours."""
+    assert Answer(200, {"Date": said}, "https://api.example/bars", b"").sent_on == day

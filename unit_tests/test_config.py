@@ -1,16 +1,20 @@
 """What a config may say, and the sentence for what it may not."""
 
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import validate
+from jsonschema import Draft7Validator
 
-from source_stock_prices.config import Config, ConfigError, unknown_keys
-from source_stock_prices.providers import PROVIDERS
+from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
+from source_stock_prices.providers import ALIASES, PROVIDERS
+
+with open("source_stock_prices/spec.yaml") as file:
+    SPEC = Draft7Validator(yaml.safe_load(file)["connectionSpecification"])
 
 SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL"}
 
@@ -35,8 +39,19 @@ def test_it_finds_a_missing_key_at_the_top_level() -> None:
     assert config.secrets == ["s3cr3t"]
 
 
-@pytest.mark.parametrize("text", ["AAPL,MSFT", " AAPL ,\tMSFT,\n", "AAPL,MSFT,AAPL,"])
-def test_it_splits_tickers_at_commas_and_drops_duplicates(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AAPL,MSFT",
+        " AAPL ,\tMSFT,\n",
+        "AAPL,MSFT,AAPL,",
+        "AAPL\r\nMSFT\r\n",
+        "AAPL MSFT",
+        "AAPL; MSFT",
+        ["AAPL", "MSFT "],
+    ],
+)
+def test_it_splits_tickers_at_commas_blanks_and_lines_and_drops_duplicates(text: Any) -> None:
     """People paste lists from anywhere; a ticker twice would be paid for twice."""
     assert Config.parse(SAMPLE | {"stock_ticker": text}).tickers == ("AAPL", "MSFT")
 
@@ -57,19 +72,24 @@ def test_it_takes_dates_as_days() -> None:
     [
         ({"stock_ticker": " , "}, "stock_ticker: ' , ' contains no ticker. List one or more, separated by commas."),
         ({"stock_ticker": None}, "stock_ticker is missing. Set it to one or more tickers"),
-        ({"stock_ticker": ["AAPL"]}, "stock_ticker must be a string of tickers separated by commas, not ['AAPL']."),
-        ({"stock_ticker": "AAPL MSFT"}, "stock_ticker: 'AAPL MSFT' is not a valid ticker. Separate tickers by commas"),
+        (
+            {"stock_ticker": ["AAPL", 7]},
+            "stock_ticker must be a string of tickers separated by commas, not ['AAPL', 7].",
+        ),
+        ({"stock_ticker": []}, "stock_ticker: '' contains no ticker."),
+        ({"stock_ticker": "AAPL|MSFT"}, "stock_ticker: 'AAPL|MSFT' is not a valid ticker. Separate tickers by commas"),
         ({"stock_ticker": "AAPL,../x"}, "stock_ticker: '"),
         ({"stock_ticker": "AAPL?apikey"}, "stock_ticker: 'AAPL?apikey' is not a valid ticker"),
         ({"stock_ticker": "--"}, "stock_ticker: '--' is not a valid ticker"),
-        ({"start_date": "2020-13-45"}, "start_date: '2020-13-45' is not a date in the form YYYY-MM-DD."),
+        ({"start_date": "2020-13-45"}, "start_date: 2020-13-45 is in the form YYYY-MM-DD, but there is no such day."),
+        ({"start_date": "01.02.2024"}, "start_date: '01.02.2024' is not a date in the form YYYY-MM-DD, such as"),
         ({"end_date": "20200101"}, "end_date: '20200101' is not a date in the form"),
         ({"end_date": 20200101}, "end_date: 20200101 is not a date in the form"),
         ({"start_date": "2024-01-02", "end_date": "2024-01-01"}, "start_date 2024-01-02 is after end_date 2024-01-01."),
         ({"adjustment": "dividends"}, "adjustment must be raw, splits or all, not 'dividends'."),
         ({"adjustment": ["raw"]}, "adjustment must be raw, splits or all, not ['raw']."),
         (
-            {"adjustment": "splits", "provider": {"name": "tiingo", "api_key": "k"}},
+            {"adjustment": "splits", "provider": {"name": "tiingo", "api_key": "s3cr3t"}},
             "adjustment: Tiingo cannot serve 'splits'. Allowed: raw, all.",
         ),
         ({"include_unfinished_session": "no"}, "include_unfinished_session must be true or false, not 'no'."),
@@ -80,27 +100,46 @@ def test_it_takes_dates_as_days() -> None:
             {"stock_ticker": "*"},
             "stock_ticker: Sample market cannot serve '*', the whole market. Supported by: Massive",
         ),
+        (
+            {"stock_ticker": "AAPL, X:BTCUSD", "provider": {"name": "massive", "api_key": "k"}},
+            "stock_ticker: X:BTCUSD cannot be served. Massive keeps its bars of currencies (C:), crypto (X:), ",
+        ),
         ({"requests_per_minute": True}, "requests_per_minute must be a whole number from 1 to 60000, not True."),
-        ({"requests_per_minute": "5"}, "requests_per_minute must be a whole number from 1 to 60000, not '5'."),
+        ({"requests_per_minute": "5"}, "requests_per_minute must be a number, not the text '5': write it"),
+        ({"requests_per_minute": 5.5}, "requests_per_minute must be a whole number from 1 to 60000, not 5.5."),
+        ({"recheck_sessions": 61}, "recheck_sessions must be a whole number from 0 to 60, not 61."),
         ({"provider": {"name": "bloomberg"}}, "provider.name: 'bloomberg' is not a known provider. Allowed: massive, "),
         ({"provider": {}}, "provider.name is missing. Allowed: massive, "),
         ({"provider": "a key, perhaps"}, 'provider must be an object, such as {"name": "sample"}.'),
+        ({"provider": None}, 'provider must be an object, such as {"name": "sample"}.'),
+        ({"provider": "sample"}, 'provider must be an object, such as {"name": "sample"}.'),
+        ({"provider": "polygon"}, 'provider must be an object, such as {"name": "polygon", "api_key": "..."}.'),
+        (
+            {"provider": {"nmae": "sample"}},
+            "provider.name is missing. Is 'nmae' meant to be 'name'? Allowed: massive, ",
+        ),
+        ({"api_key": 7}, "api_key must be a string."),
+        ({"provider": {"name": "alpaca", "feed": ""}}, "provider.feed must be sip or iex, not ''."),
+        ({"provider": {"name": "alpaca", "feed": " sip"}}, "provider.feed must be sip or iex, not ' sip'."),
         ({"provider": {"name": ["x"]}}, "provider.name: ['x'] is not a known provider"),
         ({"provider": {"name": "tiingo"}}, "provider.api_key is missing: Tiingo requires it. Put it in"),
         ({"provider": {"name": "tiingo", "api_key": "\N{SNOWMAN}"}}, "provider.api_key must be a single line of"),
         ({"provider": {"name": "tiingo", "api_key": 7}}, "provider.api_key must be a string."),
         ({"provider": {"name": "tiingo", "api_key": "a\nb"}}, "provider.api_key must be a single line of"),
-        ({"provider": {"name": "iex", "api_key": "k"}}, "provider.base_url is missing: IEX Cloud compatible service"),
         (
-            {"provider": {"name": "iex", "api_key": "k", "base_url": "ftp://x"}},
+            {"provider": {"name": "iex", "api_key": "s3cr3t"}},
+            "provider.base_url is missing: IEX Cloud compatible service",
+        ),
+        (
+            {"provider": {"name": "iex", "api_key": "s3cr3t", "base_url": "ftp://x"}},
             "provider.base_url must be an address such as https://example.com/path, not 'ftp://x'.",
         ),
         (
-            {"provider": {"name": "massive", "api_key": "k", "base_url": "https://u:p@x"}},
+            {"provider": {"name": "massive", "api_key": "s3cr3t", "base_url": "https://u:p@x"}},
             "provider.base_url must be an address such as https://example.com/path, not 'https://****@x'.",
         ),
         (
-            {"provider": {"name": "massive", "api_key": "k", "base_url": "http://[::1"}},
+            {"provider": {"name": "massive", "api_key": "s3cr3t", "base_url": "http://[::1"}},
             "provider.base_url must be an address such as https://example.com/path, not 'http://[::1'.",
         ),
     ],
@@ -125,6 +164,48 @@ def test_it_says_where_a_key_is_had_and_how_to_try_without_one() -> None:
     assert "provider.api_key is missing: Massive" in str(caught.value)
     assert "https://massive.com/dashboard/keys" in str(caught.value)
     assert '{"name": "sample"}' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (
+            {"provider": {"name": "sample"}, "stock_tickers": "AAPL"},
+            "stock_ticker is missing. Is 'stock_tickers' meant to be 'stock_ticker'? Set it to",
+        ),
+        (
+            {"provider": {"name": "tiingo", "api_kye": "s3cr3t"}, "stock_ticker": "AAPL"},
+            "provider.api_key is missing: Tiingo requires it. Is 'api_kye' meant to be 'api_key'? Put it in",
+        ),
+        (
+            {"apiKey": "s3cr3t", "stock_ticker": "AAPL"},
+            "provider.api_key is missing: Massive (formerly Polygon.io) requires it. Is 'apiKey' meant",
+        ),
+        (
+            {"provider": {"name": "alpaca", "api_key": "s3cr3t", "feed": "iex"}, "stock_ticker": "AAPL"},
+            "provider.api_secret is missing: Alpaca requires it. Put it in",
+        ),
+    ],
+)
+def test_it_names_a_misspelled_key_as_the_cause(raw: dict[str, Any], sentence: str) -> None:
+    """Who reads that a key is missing which is there, in their eyes, looks everywhere but there."""
+    with pytest.raises(ConfigError) as caught:
+        Config.parse(raw)
+    assert str(caught.value).startswith(sentence)
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["...", "key", "xxxxxxxxxx", "****************"])
+@pytest.mark.parametrize("place", ["in the block", "at the top level"])
+def test_it_takes_no_placeholder_for_a_key(key: str, place: str) -> None:
+    """A vendor would only say that the key is wrong, and masking "key" would eat the words of that sentence."""
+    raw: dict[str, Any] = {"provider": {"name": "tiingo"}, "stock_ticker": "AAPL"}
+    where = raw["provider"] if place == "in the block" else raw
+    where["api_key"] = key
+    with pytest.raises(ConfigError) as caught:
+        Config.parse(raw)
+    assert str(caught.value).startswith("provider.api_key is only a placeholder. Put it in the provider block or at")
+    assert "tiingo.com/account/api/token" in str(caught.value)
 
 
 JSON = st.recursive(
@@ -159,7 +240,91 @@ def test_it_answers_whatever_is_in_a_config_with_a_config_or_a_sentence(raw: dic
 )
 def test_it_takes_every_config_that_the_spec_allows(raw: dict[str, Any]) -> None:
     """The form in the UI is the spec: what it lets through must work."""
-    with open("source_stock_prices/spec.yaml") as file:
-        spec = yaml.safe_load(file)
-    validate(raw, spec["connectionSpecification"])
+    SPEC.validate(raw)
     assert Config.parse(raw)
+
+
+NOT_SET = object()
+"""Drawn for a key that is not in the config at all."""
+
+KEYS_DRAWN = st.sampled_from([NOT_SET, None, "", "s3cr3t", " s3cr3t\n", "..."])
+DAYS = st.sampled_from([NOT_SET, None, "", "2024-02-29", "2024-02-30", "29.02.2024"])
+NUMBERS = st.sampled_from([NOT_SET, None, 0, 1, 5, 5.0, "5", 60, 61, True])
+SETTINGS = {
+    "api_key": KEYS_DRAWN,
+    "api_secret": KEYS_DRAWN,
+    "feed": st.sampled_from([NOT_SET, None, "", "iex", " sip"]),
+    "base_url": st.sampled_from([NOT_SET, None, "", "https://example.com/", "example.com"]),
+}
+TEXTS = st.sampled_from([NOT_SET, None, "", "LSE"])
+FORMS = {
+    "stock_ticker": st.sampled_from(["AAPL", "AAPL; MSFT\nKO", ["AAPL", "MSFT"], "*", None]),
+    "start_date": DAYS,
+    "end_date": DAYS,
+    "history_days": NUMBERS,
+    "adjustment": st.sampled_from([NOT_SET, None, "", "raw", "splits", "all"]),
+    "include_unfinished_session": st.sampled_from([NOT_SET, None, True, False, "yes"]),
+    "requests_per_minute": NUMBERS,
+    "recheck_sessions": NUMBERS,
+    "num_workers": NUMBERS,
+    "api_key": KEYS_DRAWN | st.just(7),
+}
+
+
+def usable(strategies: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Dictionaries without the keys that are not set."""
+    return st.fixed_dictionaries(strategies).map(
+        lambda drawn: {key: value for key, value in drawn.items() if value is not NOT_SET}
+    )
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> dict[str, Any]:
+    """Configs in all the forms of the pages, with one odd value here and there."""
+    name = draw(st.sampled_from([*PROVIDERS, *ALIASES]))
+    strategies = {field.name: TEXTS for field in fields(PROVIDERS[ALIASES.get(name, name)])}
+    strategies |= {key: strategy for key, strategy in SETTINGS.items() if key in strategies}
+    own = draw(st.sets(st.sampled_from(sorted(strategies))))
+    shown = draw(st.sets(st.sampled_from(sorted(FORMS)), max_size=4))
+    config = {"stock_ticker": "AAPL", "api_key": "s3cr3t"}
+    config |= draw(usable({key: FORMS[key] for key in sorted(shown)}))
+    block = draw(usable({key: strategies[key] for key in sorted(own)}))
+    provider = st.sampled_from([{"name": name, **block}] * 8 + [NOT_SET, None, {}, "sample"])
+    return config | draw(usable({"provider": provider}))
+
+
+@settings(max_examples=150, deadline=None)
+@given(configs())
+def test_it_takes_no_config_that_the_spec_refuses(raw: dict[str, Any]) -> None:
+    """Airbyte and PyAirbyte hold a config against the spec: what works on the command line has to work there.
+
+    But for a list of tickers, since a form has no field for a string or a list; it is handed on as a string.
+    """
+    try:
+        Config.parse(raw)
+    except ConfigError:
+        return
+    SPEC.validate(canonical(raw))
+    if isinstance(raw["stock_ticker"], str):
+        SPEC.validate(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"provider": {"name": "polygon", "api_key": "s3cr3t"}},
+        {"provider": {"name": "polygon"}, "api_key": "s3cr3t"},
+        {"provider": {"name": "alpaca", "api_secret": "s3cr3t", "feed": None}, "api_key": "s3cr3t"},
+        {"provider": {"name": "twelve_data", "api_key": "s3cr3t", "exchange": "", "country": None, "base_url": ""}},
+        {"provider": {"name": "sample", "base_url": None}, "start_date": "", "end_date": None, "adjustment": None},
+        {"provider": {"name": "sample"}, "requests_per_minute": None, "num_workers": None, "recheck_sessions": None},
+        {"provider": {"name": "sample"}, "history_days": None, "include_unfinished_session": None, "api_key": None},
+        {"provider": {"name": "sample"}, "requests_per_minute": 5.0, "api_key": ""},
+    ],
+)
+def test_it_takes_former_names_keys_beside_a_provider_and_empty_fields_as_the_spec_does(raw: dict[str, Any]) -> None:
+    """The pages and the sentences of the connector say that it may be written so."""
+    raw = {"stock_ticker": "AAPL"} | raw
+    SPEC.validate(raw)
+    SPEC.validate(canonical(raw))
+    assert Config.parse(raw) == Config.parse(canonical(raw))

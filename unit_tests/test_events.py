@@ -106,7 +106,7 @@ def answers(stream: Events, *bodies: Any, ticker: str = "AAPL") -> tuple[list[Ro
 
 def test_it_reads_a_ticker_after_one_whose_row_it_could_not() -> None:
     """The CDK holds on to a template that failed the first time."""
-    stream = streams({"name": "tiingo", "api_key": "k"}, "AAPL,MSFT")["stock_splits"]
+    stream = streams({"name": "tiingo", "api_key": "s3cr3t"}, "AAPL,MSFT")["stock_splits"]
     assert answers(stream, [{"date": None, "splitFactor": 2.0}]) == ([], ["unreadable"])
     (row,), _ = answers(stream, [{"date": "2020-08-31T00:00:00.000Z", "splitFactor": 2.0}], ticker="MSFT")
     assert row["date"] == "2020-08-31"
@@ -116,7 +116,7 @@ def test_it_reads_a_ticker_after_one_whose_row_it_could_not() -> None:
 def test_it_leaves_out_a_row_that_is_none(row: Any) -> None:
     """Of some the CDK makes no record, without a word."""
     good = {"date": "2020-08-31T00:00:00.000Z", "splitFactor": 2.0}
-    stream = streams({"name": "tiingo", "api_key": "k"})["stock_splits"]
+    stream = streams({"name": "tiingo", "api_key": "s3cr3t"})["stock_splits"]
     rows, problems = answers(stream, [good, row])
     assert [row["ratio"] for row in rows] == [2.0]
     assert not problems
@@ -135,7 +135,7 @@ def test_it_adds_up_the_payments_of_a_kind_and_day_however_the_pages_have_them()
     ]
     link = "https://api.massive.com/stocks/v1/dividends?cursor=x"
     bodies = [{"status": "OK", "results": page, "next_url": link if page is pages[0] else None} for page in pages]
-    rows, _ = answers(streams({"name": "massive", "api_key": "k"})["dividends"], *bodies)
+    rows, _ = answers(streams({"name": "massive", "api_key": "s3cr3t"})["dividends"], *bodies)
     assert [(row["date"], row["kind"], row["amount"]) for row in rows] == [
         ("2026-02-02", "special", 1),
         ("2026-05-04", "regular", 0.7),
@@ -144,7 +144,7 @@ def test_it_adds_up_the_payments_of_a_kind_and_day_however_the_pages_have_them()
 
 
 def test_it_tells_what_the_vendor_says_beside_the_rows() -> None:
-    stream = streams({"name": "eodhd", "api_key": "k"})["stock_splits"]
+    stream = streams({"name": "eodhd", "api_key": "s3cr3t"})["stock_splits"]
     rows = [{"date": "2026-08-31", "split": "4/1"}, {"warning": "Data is limited by one year"}]
     with requests_mock.Mocker(case_sensitive=True) as wire:
         wire.get(requests_mock.ANY, json=rows)
@@ -156,11 +156,11 @@ def test_it_tells_what_the_vendor_says_beside_the_rows() -> None:
 def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "MAX_PAGES", 5)
     again = {"status": "OK", "results": [paid("2026-05-04", 1)], "next_url": "https://api.massive.com/x?cursor=x"}
-    assert answers(streams({"name": "massive", "api_key": "k"})["dividends"], again) == ([], ["unreadable"])
+    assert answers(streams({"name": "massive", "api_key": "s3cr3t"})["dividends"], again) == ([], ["unreadable"])
 
 
 def test_it_tells_a_ticker_that_is_not_known_from_an_answer_that_cannot_be_read() -> None:
-    stream = streams({"name": "fmp", "api_key": "k"})["tickers"]
+    stream = streams({"name": "fmp", "api_key": "s3cr3t"})["tickers"]
     assert answers(stream, []) == ([], ["unknown ticker"])
     assert answers(stream, "<html>") == ([], ["unreadable"])
 

@@ -50,7 +50,7 @@ def spoiled(row: dict[str, Any], field: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("name", "case"), events())
 def test_it_reads_the_rows_beside_odd_ones(name: str, case: dict[str, Any], turn: int) -> None:
     """The CDK holds on to what a template first made, so odd rows come first."""
-    provider = {"name": name, **case.get("settings", {"api_key": "k"})}
+    provider = {"name": name, **case.get("settings", {"api_key": "s3cr3t"})}
     tickers = tuple(case["tickers"])
     query = Query(tickers, date.fromisoformat(case["start"]), date.fromisoformat(case["end"]), "raw", TODAY)
     stream = streams(provider, ",".join(tickers))[case["stream"]]

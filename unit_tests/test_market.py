@@ -27,7 +27,7 @@ def day(number: int) -> date:
 
 
 def config(**settings: Any) -> Config:
-    return Config.parse({"provider": {"name": "massive", "api_key": "k"}, "stock_ticker": "*", **settings})
+    return Config.parse({"provider": {"name": "massive", "api_key": "s3cr3t"}, "stock_ticker": "*", **settings})
 
 
 def bars(number: int, *tickers: str, close: float = 10.0) -> list[Bar]:

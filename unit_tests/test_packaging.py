@@ -170,6 +170,44 @@ def test_it_names_its_streams_and_its_page(metadata: dict[str, Any], spec: dict[
     assert (ROOT / metadata["icon"]).is_file()
 
 
+def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A schema of an object, and all that are in it."""
+    yield schema
+    for inner in (*schema.get("properties", {}).values(), *schema.get("oneOf", [])):
+        yield from schemas(inner)
+
+
+def test_it_has_a_spec_that_a_form_can_show(spec: dict[str, Any]) -> None:
+    """The rules of Airbyte's acceptance tests: its form knows only some of JSON Schema."""
+    root = spec["connectionSpecification"]
+    known = {"type", "title", "description", "order", "default", "examples", "enum", "const", "format", "pattern"}
+    known |= {"pattern_descriptor", "minimum", "maximum", "airbyte_secret", "airbyte_hidden", "always_show"}
+    known |= {"$schema", "required", "properties", "oneOf", "additionalProperties"}
+    for schema in schemas(root):
+        assert schema.keys() <= known
+        assert schema.get("additionalProperties", True) is True
+        properties = schema.get("properties", {})
+        orders = [each["order"] for each in properties.values()]
+        assert orders == list(range(len(orders)))
+        for name, each in properties.items():
+            kind = each["type"]
+            assert isinstance(kind, str) or (len(kind) == 2 and kind[1] == "null")
+            assert "array" not in kind
+            assert not (each.get("always_show") and name in schema["required"]), "what is required is shown anyway"
+        if "oneOf" in schema:
+            assert schema["type"] == "object"
+            consts = [
+                {name for name, each in block["properties"].items() if "const" in each} for block in schema["oneOf"]
+            ]
+            assert all(names == {"name"} for names in consts)
+
+
+def test_it_asks_for_what_few_need_last(spec: dict[str, Any]) -> None:
+    """Who fills in a form reads it from the top."""
+    *_, third, second, last = spec["connectionSpecification"]["properties"]
+    assert [third, second, last] == ["recheck_sessions", "num_workers", "api_key"]
+
+
 def test_it_builds_an_image_that_airbyte_can_start(metadata: dict[str, Any]) -> None:
     """Airbyte starts what AIRBYTE_ENTRYPOINT says, a person what ENTRYPOINT says; the labels say what it is."""
     entrypoint = json.loads(found(r"^ENTRYPOINT (\[.+\])$", "Dockerfile"))

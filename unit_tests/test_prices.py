@@ -36,7 +36,7 @@ class World:
     def __init__(self, *tickers: str, provider: str = "tiingo", **settings: Any) -> None:
         self.tickers = tickers or ("AAPL",)
         self.settings = {
-            "provider": {"name": provider, "api_key": "k"},
+            "provider": {"name": provider, "api_key": "s3cr3t"},
             "stock_ticker": ",".join(self.tickers),
             "num_workers": 1,
             **settings,

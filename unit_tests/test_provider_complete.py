@@ -96,8 +96,17 @@ def test_it_has_a_file_of_cases_for_every_vendor() -> None:
 
 
 def test_it_offers_every_vendor_in_the_spec() -> None:
-    """The spec is the form a user fills in."""
-    assert set(spec_blocks()) == set(PROVIDERS)
+    """The spec is the form a user fills in, and what a config with a vendor's former name is held against."""
+    assert set(spec_blocks()) == {*PROVIDERS, *ALIASES}
+
+
+def test_it_has_the_same_block_for_a_vendors_former_name() -> None:
+    """Who still says Polygon has the key and the settings of Massive."""
+    blocks = spec_blocks()
+    for alias, name in ALIASES.items():
+        former, present = blocks[alias]["properties"], blocks[name]["properties"]
+        assert former | {"name": present["name"]} == present
+        assert blocks[alias]["required"] == blocks[name]["required"]
 
 
 def test_it_describes_every_vendor_in_the_readme() -> None:
@@ -113,6 +122,9 @@ def test_it_has_settings_as_the_spec_has_them(provider: type[Provider]) -> None:
     block = spec_blocks()[provider.name]
     properties = {key: value for key, value in block["properties"].items() if key != "name"}
     required = {key for key in block["required"] if key != "name"}
+    if "api_key" in properties:
+        assert properties["api_key"]["always_show"], "a form folds what is not required"
+        required.add("api_key")  # in the block or at the top level, which a spec cannot say
     assert "name" in block["required"]
     assert set(properties) == {field.name for field in fields(provider)}
     assert required == {field.name for field in fields(provider) if field.default is MISSING}

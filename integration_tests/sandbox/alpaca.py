@@ -45,6 +45,9 @@ REFUSALS = {
     "bad-key": partial(_message, 403, "forbidden."),
     "throttle": partial(_message, 429, "too many requests."),
     "plan": partial(_message, 403, "subscription does not permit querying OTC data"),
+    "recent-as-before": partial(
+        _message, 422, "your subscription does not permit querying data from the past 15 minutes", code=42210000
+    ),
     "recent": partial(_message, 403, "subscription does not permit querying recent SIP data", code=42210000),
 }
 
@@ -93,10 +96,11 @@ vendor = Vendor(
 
 @vendor.after_request
 def _count(response: Response) -> Response:
-    if response.status_code not in (401, 403):
+    # The reference has them with 429 too, but there none was ever seen.
+    if response.status_code not in (401, 403, 429):
         limit, now = 200 if g.get("free") else 10_000, vendor.now.int_timestamp
         response.headers["X-RateLimit-Limit"] = str(limit)
-        response.headers["X-RateLimit-Remaining"] = str(0 if response.status_code == 429 else limit - 1)
+        response.headers["X-RateLimit-Remaining"] = str(limit - 1)
         response.headers["X-RateLimit-Reset"] = str(now // 60 * 60 + 60)
     return response
 

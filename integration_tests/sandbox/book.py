@@ -22,13 +22,17 @@ LONGEST_BREAK = timedelta(days=10)
 
 
 class Event(NamedTuple):
-    """A split or a dividend as vendors list it. `id` stays the same when it is corrected or moved to another day."""
+    """A split or a dividend as vendors list it. `id` stays the same when it is corrected or moved to another day.
+
+    A dividend of None is expected, its amount not known. `spun_off` are the shares of another company for one share.
+    """
 
     date: date
     split: float = 1.0
-    dividend: float = 0.0
+    dividend: float | None = 0.0
     currency: str = "USD"
     id: str = ""
+    spun_off: float = 0.0
 
 
 class Scale(NamedTuple):
@@ -121,10 +125,16 @@ class Book:
     # What is announced
 
     def announce(
-        self, ticker: str, day: date, split: float = 1.0, dividend: float = 0.0, currency: str = "USD"
+        self,
+        ticker: str,
+        day: date,
+        split: float = 1.0,
+        dividend: float | None = 0.0,
+        currency: str = "USD",
+        spun_off: float = 0.0,
     ) -> None:
         """List an event of any day beside those that moved prices, with an id of its own."""
-        event = Event(day, split, dividend, currency, f"{day}#{len(self._events[ticker])}")
+        event = Event(day, split, dividend, currency, f"{day}#{len(self._events[ticker])}", spun_off)
         self._events[ticker].append(lambda events: [*events, event])
 
     def amend(self, ticker: str, day: date, **changes: Any) -> None:

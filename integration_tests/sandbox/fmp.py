@@ -31,6 +31,18 @@ ADJUSTMENTS = {"non-split-adjusted": "raw", "full": "splits", "dividend-adjusted
 UPGRADE = "please visit our subscription page to upgrade your plan at https://financialmodelingprep.com/"
 
 
+UNCONFIRMED: Mapping[str, Any] = {
+    "recordDate": "",
+    "paymentDate": "",
+    "declarationDate": "",
+    "adjDividend": None,
+    "dividend": None,
+    "yield": 0,
+    "frequency": "Annual",
+}
+"""What is told of a dividend that is expected, and whose amount nobody knows yet."""
+
+
 def _error(status: int, said: str) -> Response:
     return answer({"Error Message": said}, status)
 
@@ -52,6 +64,16 @@ REFUSALS = {
         "Limit Reach . Please upgrade your plan or visit our documentation for more details at "
         "https://site.financialmodelingprep.com/",
     ),
+    # The same has been seen with status 200.
+    "throttle-in-200": partial(_error, 200, "Limit Reach . Please upgrade your plan or visit our documentation."),
+    # The traffic of the last 30 days, and an account that is closed to everybody.
+    "quota": partial(
+        _error,
+        429,
+        "Bandwidth Limit Reach . Please upgrade your plan or visit our documentation for more details at "
+        "https://site.financialmodelingprep.com/",
+    ),
+    "suspended": partial(_error, 403, "Account suspended. Please contact info@financialmodelingprep.com more details."),
     # Plain text.
     "plan": partial(
         answer, f"Restricted Endpoint: This endpoint is not available under your current subscription {UPGRADE}", 402
@@ -139,7 +161,9 @@ def dividends() -> Response:
     """All dividends of a ticker, newest first; an empty list for an unknown one."""
     events = _events()
     splits = {event.date: prod(later.split for later in events if later.date > event.date) for event in events}
-    return _listed([(event.date, _dividend(event, splits[event.date])) for event in events if event.dividend])
+    paid = [(event.date, _dividend(event, splits[event.date])) for event in events if event.dividend]
+    expected = [(event.date, UNCONFIRMED) for event in events if event.dividend is None]
+    return _listed(sorted(paid + expected, key=lambda row: row[0]))
 
 
 @vendor.get("/stable/profile")

@@ -50,6 +50,10 @@ REFUSALS = {
         "You've exceeded the maximum requests per minute, please wait or upgrade your subscription to continue. "
         "https://polygon.io/pricing",
     ),
+    # The same body has been seen with status 200.
+    "throttle-in-200": partial(
+        _error, 200, "You've exceeded the maximum requests per minute, please wait or upgrade your subscription."
+    ),
     "plan": partial(_message, 403, "NOT_AUTHORIZED", f"You are not entitled to this data. {UPGRADE}"),
     "today": partial(
         _message, 403, "NOT_AUTHORIZED", f"Attempted to request today's data before end of day. {UPGRADE}"
@@ -103,9 +107,9 @@ def ticker_bars(ticker: str, start: str, end: str) -> Response:
         trades.reverse()
     limit = _limit(asked, default=5000, most=50_000)
     page, rest = trades[:limit], trades[limit:]
-    # Without bars there is no `results`, not even an empty list.
+    # Without bars there is no `results`, not even an empty list, or null.
     rows = [vendor.told(ticker, trade.date, _row(trade, START)) for trade in page]
-    results = {"results": rows} if rows else {}
+    results = {"results": rows} if rows else {"results": None} if vendor.listed(ticker) else {}
     body = {"ticker": ticker, **_envelope(len(page), asked, results)}
     if rest:
         onward = _epoch_ms(rest[0].date, START)
@@ -131,11 +135,11 @@ def market_bars(day: str) -> Response:
 
 @vendor.get("/stocks/v1/splits")
 def splits() -> Response:
-    """The splits of some or all tickers in a window that are known by now, latest first."""
+    """The splits and spin-offs of some or all tickers in a window that are known by now, latest first."""
     rows = [
-        vendor.told(ticker, event.date, _split(ticker, event))
+        vendor.told(ticker, event.date, _spin_off(ticker, event) if event.spun_off else _split(ticker, event))
         for ticker, event in sorted(_events("execution_date"), key=lambda found: found[1].date, reverse=True)
-        if event.split != 1
+        if event.split != 1 or event.spun_off
     ]
     return _page(rows)
 
@@ -161,6 +165,11 @@ def _split(ticker: str, event: Event) -> dict[str, Any]:
         "adjustment_type": "forward_split" if event.split > 1 else "reverse_split",
         "historical_adjustment_factor": 1 / event.split,
     }
+
+
+def _spin_off(ticker: str, event: Event) -> dict[str, Any]:
+    ratio = {"split_from": 1, "split_to": 1 + event.spun_off, "adjustment_type": "spin_off"}
+    return {**_split(ticker, event), **ratio}
 
 
 def _dividend(ticker: str, event: Event) -> dict[str, Any]:
@@ -255,9 +264,10 @@ def _window(start: str, end: str) -> tuple[date, date]:
     first, last, today = _day(start, "from"), _day(end, "to"), vendor.now.date()
     if last < first:
         abort(_error(400, "The parameter 'to' cannot be a time that occurs before 'from'"))
-    if g.free and last >= today:
+    if g.free and last == today:
         abort(REFUSALS["today"]())
-    if vendor.oldest and first < vendor.oldest:
+    # The words are the same for days that are too new.
+    if last > today or (vendor.oldest and first < vendor.oldest):
         abort(REFUSALS["timeframe"]())
     return first, last
 

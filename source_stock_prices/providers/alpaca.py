@@ -11,6 +11,8 @@ from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, K
 ADJUSTMENTS = {RAW: "raw", SPLITS: "split", ALL: "all"}
 FIELDS = Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n")
 PAIR = "Check api_secret too: both are issued as a pair, and reissued when a paper account is reset."
+SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
+LATEST = "Every plan includes the latest bars of the iex feed."
 SPELLING = "Alpaca writes tickers in capital letters, with a dot before the share class: BRK.B."
 RULES = (
     # {"message":"forbidden."} · without keys a page of HTML with 401
@@ -18,13 +20,21 @@ RULES = (
     Rule(401, "", Kind.BAD_CREDENTIALS, fix=PAIR),
     # {"code":42210000,"message":"subscription does not permit querying recent SIP data"}, with 403, for a window that
     # ends in the last 15 minutes. Only its last day is refused: the same plan serves the days before.
-    Rule(None, "recent SIP", Kind.NOT_YET, fix="Every plan includes the latest bars of the iex feed."),
+    # Earlier, with 422: your subscription does not permit querying data from the past 15 minutes · end is too late for
+    # subscription
+    Rule(None, "recent SIP", Kind.NOT_YET, fix=LATEST),
+    Rule(None, "past 15 minutes", Kind.NOT_YET, fix=LATEST),
+    Rule(None, "end is too late", Kind.NOT_YET, fix=LATEST),
     # {"message":"subscription does not permit querying OTC data"}
-    Rule(403, "subscription does not permit", Kind.NOT_ENTITLED, fix="Every plan includes the iex feed."),
+    Rule(None, "subscription does not permit", Kind.NOT_ENTITLED, fix="Every plan includes the iex feed."),
     # {"message":"invalid symbol: CSP1"}: a ticker no exchange of the US could have. It fails the whole request.
     Rule(400, "invalid symbol", Kind.UNKNOWN_TICKER, fix=SPELLING),
-    # {"message":"too many requests."}
-    Rule(429, "", Kind.THROTTLED, wait=60),
+    # {"message":"account is suspended"}, believed
+    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    # {"message": "too many requests."}, without a header that says when, though the reference has X-RateLimit-Reset.
+    # Measured: a bucket that refills at 3.2 requests a second. In 15 seconds there is room for all workers, and the
+    # waits of one request together outlast a minute, should the limit be one of minutes after all.
+    Rule(429, "", Kind.THROTTLED, wait=15),
 )
 
 

@@ -99,6 +99,15 @@ class Answer:
         return _epoch(self.headers.get("Date", ""))
 
     @property
+    def sent_on(self) -> date | None:
+        """The day in New York by the vendor's clock; None where that says nothing, or what cannot be."""
+        try:
+            day = new_york_day(int(self.sent_at or 0) * 1000)
+        except OverflowError:
+            return None
+        return day if day.year > EPOCH.year else None
+
+    @property
     def retry_after(self) -> float | None:
         """Seconds of a Retry-After header in either of its forms; None where it is absent, past or unreadable."""
         value = self.headers.get("Retry-After", "").strip()

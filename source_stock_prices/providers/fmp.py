@@ -10,28 +10,34 @@ from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, K
 
 # A burst and a spent daily quota get the same answer. This is said after some minutes of waiting.
 SPENT = "The daily quota may also be used up (250 requests on the free plan): it resets tomorrow."
+TRAFFIC = "It counts the traffic of the last 30 days, so that it takes days until there is room again."
+SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 OTHER_ENDPOINT = "Your plan may cover another adjustment, or other streams."
 
 RULES = (
     # {"Error Message":"Invalid API KEY. Feel free to create a Free API Key or visit ..."}
     Rule(None, "invalid api key", Kind.BAD_CREDENTIALS),
+    # {"Error Message":"Account suspended. Please contact info@financialmodelingprep.com more details."}, with 403
+    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    # {"Error Message":"Bandwidth Limit Reach . Please upgrade your plan or visit our documentation ..."}, with 429
+    Rule(None, "bandwidth", Kind.QUOTA_SPENT, fix=TRAFFIC),
     # {"Error Message":"Limit Reach . Please upgrade your plan or visit our documentation ..."}, also seen with 200,
     # never with Retry-After
     Rule(None, "limit reach", Kind.THROTTLED, wait=60, fix=SPENT),
     Rule(429, "", Kind.THROTTLED, wait=60, fix=SPENT),
-    # Plain text: Premium Query Parameter: 'Special Endpoint : This value set for 'symbol' is not available under your
+    # Plain text, also seen in JSON: 'Special Endpoint : This value set for 'symbol' is not available under your
     # current subscription please visit our subscription page to upgrade your plan at ...
-    Rule(402, "value set for 'symbol'", Kind.TICKER_NOT_ENTITLED),
+    Rule(None, "value set for 'symbol'", Kind.TICKER_NOT_ENTITLED),
     # ... 'Special Endpoint : This value set for 'from' is not available under your current subscription ...
-    Rule(402, "value set for 'from'", Kind.BEYOND_PLAN, fix="The free plan covers 5 years."),
-    # ... 'Special Parameters : The values for 'limit' must be between 0 and 5 based on your current subscription. ...
-    Rule(402, "premium query parameter", Kind.NOT_ENTITLED),
+    Rule(None, "value set for 'from'", Kind.BEYOND_PLAN, fix="The free plan covers 5 years."),
     # Plain text: Restricted Endpoint: This endpoint is not available under your current subscription please visit ...
     # {"Error Message":"Exclusive Endpoint : This endpoint is not available under your current subscription ..."}
     Rule(None, "endpoint is not available", Kind.NOT_ENTITLED, fix=OTHER_ENDPOINT),
     # {"Error Message":"Legacy Endpoint : Due to Legacy endpoints being no longer supported - This endpoint is only
     # available for legacy users who have valid subscriptions prior August 31, 2025. ..."}
     Rule(403, "legacy endpoint", Kind.NOT_ENTITLED),
+    # ... 'Special Parameters : The values for 'limit' must be between 0 and 5 based on your current subscription. ...
+    Rule(402, "", Kind.NOT_ENTITLED),
 )
 
 PATHS = {RAW: "non-split-adjusted", SPLITS: "full", ALL: "dividend-adjusted"}

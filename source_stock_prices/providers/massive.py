@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from itertools import repeat
+from re import compile as pattern
 from typing import Any
 
 from source_stock_prices.providers.answer import NUMBERS, Answer, new_york_day, number, on_host
@@ -17,38 +18,48 @@ from source_stock_prices.providers.terms import (
     Bar,
     Fields,
     Kind,
+    Problem,
     Query,
     Request,
     Rule,
 )
 
+RECENT = timedelta(days=28)
+"""A window that starts no longer ago is too old for no plan: the smallest reaches back two years."""
+
+SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
+NOT_STOCKS = (
+    "Massive keeps its bars of currencies (C:), crypto (X:), indices (I:) and options (O:) apart from those of stocks:"
+    " by days of UTC, at weekends, or without a volume."
+)
+
 RULES = (
+    # {"status":"ERROR","error":"You've exceeded the maximum requests per minute, please wait or upgrade ..."}, with 429
+    # or 200, under `message` too, never with Retry-After; also 429 with an empty body.
+    Rule(None, "exceeded the maximum requests", Kind.THROTTLED, wait=60),
+    Rule(429, "", Kind.THROTTLED, wait=60),
+    # {"status":"ERROR","error":"Your account has been suspended"}, believed
+    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
     # {"status":"ERROR","error":"Unknown API Key"} · {"status":"ERROR","error":"API Key was not provided"}
     Rule(401, "", Kind.BAD_CREDENTIALS),
+    Rule(200, "api key", Kind.BAD_CREDENTIALS),
     # {"status":"NOT_AUTHORIZED","message":"Attempted to request today's data before end of day. Please upgrade ..."}
     # All of status NOT_AUTHORIZED were also seen with HTTP 200.
     Rule(None, "before end of day", Kind.NOT_YET),
-    # {"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe. Please upgrade ..."}
+    # {"status":"NOT_AUTHORIZED","message":"Your plan doesn't include this data timeframe. Please upgrade ..."}, also
+    # said of days too new: see `_of_timeframe`.
     Rule(None, "timeframe", Kind.BEYOND_PLAN, fix="The free plan covers 2 years."),
     # {"status":"NOT_AUTHORIZED","message":"You are not entitled to this data. Please upgrade your plan at ..."}
     Rule(None, "not entitled", Kind.NOT_ENTITLED),
+    Rule(None, "upgrade your plan", Kind.NOT_ENTITLED),
     # {"status":"NOT_FOUND","message":"Ticker not found."}, only from the ticker reference: bars of an unknown
     # ticker are an empty 200.
     Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),
-    # {"status":"ERROR","error":"You've exceeded the maximum requests per minute, please wait or upgrade ..."},
-    # also seen with an empty body, never with Retry-After.
-    Rule(429, "", Kind.THROTTLED, wait=60),
 )
 
-FIELDS = Fields(
-    close="c",
-    open="o",
-    high="h",
-    low="l",
-    volume="v",
-    vwap="vw",
-    trade_count="n",
-)
+FIELDS = Fields(close="c", open="o", high="h", low="l", volume="v", vwap="vw", trade_count="n")
+
+DAY = pattern(r"\d{4}-\d\d-\d\d")
 
 NOT_SENT = (None, None, None)
 """Adjusted close, dividend and split factor."""
@@ -98,18 +109,23 @@ class Massive(Provider):
     def has_rows(self, answer: Answer) -> bool:
         return answer.text_at("status") in ("OK", "DELAYED")  # DELAYED: OK, on plans with delayed data
 
+    def problem(self, answer: Answer) -> Problem | None:
+        problem = super().problem(answer)
+        if problem and problem.kind is Kind.BEYOND_PLAN:
+            return _of_timeframe(problem, answer)
+        return problem
+
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
-        body = answer.json
-        # An answer without bars has no `results` at all, and says so: {"resultsCount":0,"queryCount":0,"status":"OK"}
-        rows = body["results"] if body["resultsCount"] or "results" in body else ()
+        rows = _results(answer.json)
         if query.tickers == (ANY,):
             return _with_tickers(rows)
         if _is_by_date(query):
             wanted = frozenset(("", *query.tickers))
             return (pair for pair in _with_tickers(rows) if pair[0] in wanted)
         ticker = query.ticker
-        if rows and body.get("ticker", ticker).upper() != ticker.upper():
-            raise ValueError(f"bars of {body['ticker']}")
+        named = answer.json.get("ticker", ticker)
+        if rows and named.upper() != ticker.upper():
+            raise ValueError(f"bars of {named}")
         return zip(repeat(ticker), rows)
 
     def bar(self, row: Any, query: Query) -> Bar | None:
@@ -147,10 +163,41 @@ class Massive(Provider):
     def currency(self, ticker: str) -> str | None:
         return None if ":" in ticker else USD  # C:EURGBP, I:SPX
 
+    def objection(self, ticker: str) -> str:
+        return NOT_STOCKS if ":" in ticker else ""
+
     def market_rows(self, answer: Answer) -> tuple[int, int | None]:
         rows = answer.get("results") or ()
         says = answer.get("resultsCount")
         return len(rows), says if type(says) is int else None
+
+
+def _results(body: Any) -> Any:
+    """The rows of an answer. One without any has no `results`, or null, and counts them: {"resultsCount":0,...}."""
+    rows = body.get("results")
+    if rows is not None:
+        return rows
+    count = body.get("resultsCount", 0) if "results" in body else body["resultsCount"]
+    if count != 0:
+        raise ValueError(f"{count} results that are not there")
+    return ()
+
+
+def _of_timeframe(problem: Problem, answer: Answer) -> Problem:
+    """The problem of a window that the plan leaves out, by the side on which it does.
+
+    The vendor says the same of days too old and too new. Its clock tells them apart; without it, a day alone is either.
+    """
+    days = DAY.findall(answer.address)
+    if not days:
+        return problem
+    start, end = days[0], days[-1]
+    today = answer.sent_on
+    if today is None:
+        return problem if start < end else problem._replace(kind=Kind.NOT_ENTITLED, fix="")
+    if end < str(today) or start < str(today - RECENT):
+        return problem
+    return problem._replace(kind=Kind.NOT_YET, fix="")
 
 
 def _with_tickers(rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:

@@ -278,6 +278,10 @@ class Provider(ABC):
         """Whether a ticker has a bar for each session of the New York Stock Exchange."""
         return True
 
+    def objection(self, ticker: str) -> str:
+        """Why a ticker of the vendor's is not served here, in a sentence; empty where it is."""
+        return ""
+
     def currency(self, ticker: str) -> str | None:
         """The currency of a ticker's prices, as an ISO 4217 code or GBX for pence, where its spelling tells it.
 

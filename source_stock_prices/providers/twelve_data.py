@@ -19,19 +19,23 @@ from source_stock_prices.providers.terms import (
     Rule,
 )
 
+SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 OTHER_LISTING = "If exchange or country is set, the ticker must be listed there."
 # Each body is {"code":...,"message":"...","status":"error"}. A rule's status is that code: HTTP may say 200 to any.
 RULES = (
     # **apikey** parameter is incorrect or not specified. You can get your free API key instantly following ...
     Rule(401, "", Kind.BAD_CREDENTIALS),
+    # Your account is suspended, believed
+    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
     # You have run out of API credits for the day. 801 API credits were used, with the current limit being 800. ...
     Rule(
-        429,
-        "for the day",
+        None,
+        "credits for the day",
         Kind.QUOTA_SPENT,
         fix="The credits reset tomorrow.",
     ),
     # You have run out of API credits for the current minute. 9 API credits were used, with the current limit ...
+    Rule(None, "run out of api credits", Kind.THROTTLED, period=60),
     Rule(429, "", Kind.THROTTLED, period=60),
     # This symbol is available starting with the Grow or Venture plan. Consider upgrading now at ..., with 404
     Rule(None, "symbol is available", Kind.TICKER_NOT_ENTITLED),
