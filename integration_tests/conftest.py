@@ -39,6 +39,11 @@ def sandbox(server: Sandbox) -> Iterator[Sandbox]:
     server.reset()
     yield server
     server.reset()
+    end_of_workers()
+
+
+def end_of_workers() -> None:
+    """Waits until the requests are over that were under way when a sync stopped."""
     until = time.monotonic() + 10
     while any("worker" in thread.name for thread in threading.enumerate()) and time.monotonic() < until:
         time.sleep(0.01)

@@ -35,7 +35,10 @@ def test_it_passes_on_that_the_plan_cut_the_history(sandbox: Sandbox) -> None:
 
 
 def test_it_fails_where_the_plan_has_nothing_of_the_window(sandbox: Sandbox) -> None:
-    """A sync without a single bar is no success. It is so for each ticker; the others are read as far as they go."""
+    """A sync without a single bar is no success, and a bar of another day beside the warning is none.
+
+    It is so for each ticker; the others are read as far as they go.
+    """
     output = of_free_plan(sandbox, start_date="2020-01-02", end_date="2020-03-02")
     assert (output.exit_code, output.records) == (1, [])
     assert output.error and output.error["failure_type"] == "config_error"

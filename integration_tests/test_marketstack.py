@@ -27,3 +27,14 @@ def test_it_says_where_the_history_begins_that_the_plan_serves(sandbox: Sandbox)
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     assert output.records[0]["date"] == "2025-11-20"
     assert "Marketstack data starts later than 2020-01-02: AAPL (2025-11-20)." in output.log("WARN")
+
+
+def test_it_fills_adjusted_prices_that_the_vendor_leaves_null(sandbox: Sandbox) -> None:
+    """The row has the same session as it was traded: in proportion to its close, nothing of it is unknown."""
+    output = read(config(sandbox, "marketstack", adjustment="all"), now=at(sandbox, FRIDAY_EVENING))
+    truth = sandbox.truth(["AAPL"], date(2026, 11, 13), date(2026, 11, 20), "all")
+    assert len(output.records) == len(truth)
+    for record in output.records:
+        trade = truth["AAPL", date.fromisoformat(record["date"])]
+        for field in ("open", "high", "low", "close"):
+            assert record[field] == pytest.approx(getattr(trade, field), rel=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from integration_tests.front_door import Output, catalog, read, table
 from integration_tests.sandbox import Sandbox
+from integration_tests.sandbox.faults import SECONDS
 from integration_tests.scenario import SCHEMA, config
 from source_stock_prices.about import version
 
@@ -71,15 +73,16 @@ def test_it_is_whole_again_after_a_kill(files: Path, lines: int) -> None:
     assert table(killed.records) | table(rest.records) == table(whole.records)
 
 
-def test_it_holds_no_record_back_while_it_waits(files: Path, sandbox: Sandbox) -> None:
+def test_it_holds_no_record_back_while_it_waits(files: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records are written in blocks, but what was read is the platform's before the next answer is there."""
     sandbox.now = pendulum.now()
-    sandbox.fail("timeout", vendor="tiingo", ticker="MSFT")
+    monkeypatch.setitem(SECONDS, "timeout", 300.0)
+    sandbox.fail("timeout", times=-1, vendor="tiingo", ticker="MSFT")  # answered after the program has ended
     tickers = ", ".join(["AAPL", "MSFT", *(f"T{n}" for n in range(20))])  # so many that no STATE comes between the two
     (files / "config.json").write_text(json.dumps(config(sandbox, "tiingo", tickers, start_date="2026-01-02")))
     args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as process:
-        too_late = Timer(15, process.kill)
+        too_late = Timer(120, process.kill)
         too_late.start()
         assert process.stdout
         found = any(line.startswith('{"type":"RECORD"') for line in process.stdout)
@@ -138,3 +141,95 @@ def test_it_reads_what_discover_wrote(files: Path) -> None:
     output = run(*PROGRAMS[0], "read", *config, "--catalog", str(files / "catalog.jsonl"))
     assert output.exit_code == 0
     assert {record["stream"] for record in output.of_type("RECORD")} >= {"stock_prices", "dividends", "tickers"}
+
+
+WAITS: dict[str, tuple[str, int]] = {
+    "for an answer": ("timeout", 1),
+    "for the vendor": ("throttle", 1),
+    "with workers, for an answer": ("timeout", 8),
+    "with workers, for the vendor": ("throttle", 8),
+}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("wait", WAITS)
+def test_it_ends_when_it_is_told_to_whatever_it_waits_for(
+    files: Path, sandbox: Sandbox, wait: str, number: signal.Signals, code: int
+) -> None:
+    """The platform kills what does not end soon. One line says so, and every line is whole."""
+    fault, workers = WAITS[wait]
+    sandbox.now = pendulum.now()
+    sandbox.fail(fault, times=-1, vendor="tiingo", ticker="MSFT")
+    settings = config(sandbox, "tiingo", "AAPL, MSFT, GOOG", start_date="2026-01-02", num_workers=workers)
+    (files / "config.json").write_text(json.dumps(settings))
+    args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        started = []
+        for line in process.stdout:
+            started.append(line)
+            if line.startswith('{"type":"RECORD"') and len(started) > 50:
+                break
+        process.send_signal(number)
+        too_late = Timer(30, process.kill)
+        too_late.start()
+        rest, errors = process.stdout.read(), process.stderr.read()
+        too_late.cancel()
+    assert (process.returncode, errors) == (code, "")
+    output = Output("".join(started) + rest, process.returncode)
+    assert len(output.messages) == len(output.text.splitlines())
+    assert f"Stopped by {number.name}." in output.log("WARN")
+    assert "MSFT" not in (output.synced if output.states else [])
+
+
+def test_it_ends_although_nobody_takes_its_last_line(files: Path) -> None:
+    """A destination that hangs keeps the source from writing, but not from ending."""
+    args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
+    (files / "config.json").write_text(json.dumps({**SAMPLE, "start_date": "1990-01-02"}))
+    with subprocess.Popen(args, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.readline()  # from here on the pipe fills up
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+
+
+ENDS = ["| head -c 1 >&2", "> /dev/full", ">&-"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("command", ["spec", "read", "--help"])
+@pytest.mark.parametrize("end", ENDS)
+def test_it_says_once_that_nobody_takes_its_output(files: Path, command: str, end: str) -> None:
+    """Each line that could not be written used to end as a traceback."""
+    args = "" if command != "read" else f"--config {files}/config.json --catalog {files}/catalog.json"
+    script = f"'{PROGRAMS[0][0]}' {command} {args} {end}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    if "head" in end and command != "read":
+        return  # small enough for the pipe to take all of it before its reader goes
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if "Ended early" in line]) == 1
+
+
+def test_it_says_that_there_is_no_time_zone_database(tmp_path: Path) -> None:
+    """Neither the system's, nor the package that is one of its dependencies'."""
+    (tmp_path / "tzdata").mkdir()
+    (tmp_path / "tzdata" / "__init__.py").write_text("raise ImportError")
+    environment = {**os.environ, "PYTHONTZPATH": "", "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    args = [sys.executable, "main.py", "spec"]
+    done = subprocess.run(args, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "The time zone database is missing: install the Python package tzdata.\n"
+
+
+@pytest.mark.parametrize("missing", ["HOME", "TZ", "LANG", "TMPDIR"])
+def test_it_needs_nothing_of_its_environment(missing: str, files: Path) -> None:
+    """It runs as a user without a name or a home, and in the plainest of locales."""
+    odd = {"TZ": "Nowhere/At_All", "LANG": "C", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "TMPDIR": "/nonexistent"}
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
+    if missing != "HOME":
+        environment |= {name: value for name, value in odd.items() if name[:2] == missing[:2] or missing == "LANG"}
+    args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
+    done = subprocess.run(args, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -25,7 +25,7 @@ def behind_a_proxy(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[st
         monkeypatch.setenv(name, address.netloc)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    return {**provider, "base_url": f"http://prices.invalid{address.path}"}
+    return {**provider, "base_url": f"http://prices.internal{address.path}"}
 
 
 def test_it_goes_through_the_proxy_of_the_environment(behind_a_proxy: dict[str, str]) -> None:
@@ -40,7 +40,7 @@ def test_it_leaves_the_proxy_out_where_it_is_told_to(
     behind_a_proxy: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And says that it cannot reach the host, which is none."""
-    monkeypatch.setenv("NO_PROXY", "prices.invalid")
+    monkeypatch.setenv("NO_PROXY", "prices.internal")
     config = {"provider": behind_a_proxy, "stock_ticker": "AAPL"}
     out = read(config, now=NOW)
-    assert out.error and "cannot be reached at http://prices.invalid" in out.error["message"]
+    assert out.error and "cannot be reached at http://prices.internal" in out.error["message"]

@@ -241,14 +241,15 @@ def test_it_recovers_from_a_fault_that_passes(sandbox: Sandbox, vendor: str, fau
     assert output.records == whole.records
 
 
-@pytest.mark.parametrize(("vendor", "fault"), faults_of(WITH_EVENTS, GARBLED))
-def test_it_sets_a_ticker_aside_whose_answer_is_garbled(sandbox: Sandbox, vendor: str, fault: str) -> None:
+@pytest.mark.parametrize(("vendor", "fault"), faults_of(WITH_EVENTS, [*GARBLED, "500"]))
+def test_it_sets_a_ticker_aside_whose_answer_is_no_good(sandbox: Sandbox, vendor: str, fault: str) -> None:
     """Never no rows: it fails by name, keeps its state, and the next sync completes the table."""
     whole = sync(sandbox, vendor, FRIDAY_EVENING)
     sandbox.fail(fault, times=-1, vendor=vendor, ticker="MSFT")
     output = sync(sandbox, vendor, FRIDAY_EVENING)
     assert output.exit_code == 1
-    assert output.error and output.error["failure_type"] == "system_error"
+    assert output.error
+    assert output.error["failure_type"] == ("transient_error" if fault == "500" else "system_error")
     assert "MSFT" in output.error["message"]
     assert output.statuses.count("INCOMPLETE") == len(STREAMS[vendor])
     state = output.states_of("stock_splits")[-1]

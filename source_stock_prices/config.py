@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from datetime import date
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_stock_prices.providers import ALIASES, DEFAULT, PROVIDERS
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS, is_ticker
+from source_stock_prices.secrecy import SHORTEST
 
 BETWEEN_TICKERS = re.compile(r"[\s,;]+")
 
@@ -24,10 +27,10 @@ DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 HTTP_ADDRESS = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
-ADJUSTMENTS = (RAW, SPLITS, ALL)
+INSIDE = (".local", ".internal", ".localhost")
+"""How names end that no public host has."""
 
-SHORTEST_KEY = 6
-"""A shorter text is no vendor's key, and masking it would eat the words of a sentence."""
+ADJUSTMENTS = (RAW, SPLITS, ALL)
 
 PLACEHOLDER = re.compile(r"[.*xX]+")
 
@@ -65,6 +68,7 @@ class Config:
     num_workers: int = 4
     history_days: int | None = None
     recheck_sessions: int = 10
+    allow_http: bool = False
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
@@ -81,7 +85,10 @@ class Config:
             num_workers=_whole_number(raw, "num_workers", MAX_WORKERS) or cls.num_workers,
             history_days=_whole_number(raw, "history_days", MAX_HISTORY_DAYS),
             recheck_sessions=_recheck_sessions(raw),
+            allow_http=_flag(raw, "allow_http"),
         )
+        if not config.allow_http:
+            _check_encrypted(config.provider)
         _check_key_beside(raw.get("api_key"))
         _check_dates(config.start_date, config.end_date)
         _check_one_start(config.start_date, config.history_days)
@@ -282,7 +289,7 @@ def _check_keys(
 
 def _is_placeholder(key: str) -> bool:
     """Whether a text is too short for a key, or a row of dots, stars or X."""
-    if len(key) < SHORTEST_KEY:
+    if len(key) < SHORTEST:
         return True
     return PLACEHOLDER.fullmatch(key) is not None
 
@@ -311,7 +318,7 @@ def _address(value: str) -> str:
     if _is_address(value):
         return value.rstrip("/")
     # Neither a password before the host nor a key in the query may be shown.
-    without_user = re.sub(r"//[^/]*@", "//****@", value)
+    without_user = re.sub("//.*@", "//****@", value)
     shown = without_user.partition("?")[0]
     raise ConfigError(f"provider.base_url must be an address such as https://example.com/path, not {shown!r}.")
 
@@ -323,6 +330,37 @@ def _is_address(value: str) -> bool:
         return urlsplit(value).port != 0
     except ValueError:
         return False
+
+
+def _check_encrypted(provider: Provider) -> None:
+    address = urlsplit(provider.base_url)
+    if address.scheme.lower() != "http" or _is_inside(address.hostname or ""):
+        return
+    raise ConfigError(
+        f"provider.base_url: {provider.base_url} would send the API key over the network unencrypted. Use https://, or"
+        " set allow_http to true if the way to this host is safe."
+    )
+
+
+def _is_inside(host: str) -> bool:
+    """Whether a host is this machine or in a private network, as far as its name or address tells."""
+    name = host.lower().rstrip(".")
+    address = _ip_address(name)
+    if address is None:
+        return "." not in name or name.endswith(INSIDE)
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+def _ip_address(host: str) -> IPv4Address | IPv6Address | None:
+    """The address that a host is given as, in any form that a resolver takes: 127.1 and 2130706433 are 127.0.0.1."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            return IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _check_key_beside(key: Any) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPException
 from typing import NamedTuple
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.streams.http.error_handlers import ResponseAction
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-from requests import exceptions
+from jinja2 import TemplateError
+from requests import RequestException, exceptions
+from urllib3.exceptions import HTTPError, LocationValueError
 
 from source_stock_prices.about import issues
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import Kind, Problem
+from source_stock_prices.providers.terms import MISREAD, Kind, Problem
+from source_stock_prices.secrecy import mask
 
 
 class Reaction(NamedTuple):
@@ -94,7 +98,37 @@ REACTIONS: Mapping[Kind, Reaction] = {
         " as a bug{place}.",
         of_ticker=True,
     ),
+    Kind.MACHINE: Reaction(
+        ResponseAction.FAIL,
+        FailureType.transient_error,
+        "The machine that runs the connector has run out of something that it needs; {title} is not the cause.{said}",
+    ),
 }
+
+RAISED = (
+    *MISREAD,
+    RecursionError,
+    TemplateError,
+    RequestException,
+    HTTPError,
+    HTTPException,
+    OSError,
+    MemoryError,
+)
+"""What handling a response raises, from its first header to the last of its rows."""
+
+SHORTAGES: Mapping[int, str] = {
+    errno.EMFILE: "Raise the limit of open files (ulimit -n), or lower num_workers.",
+    errno.ENFILE: "Raise the limit of open files of the system, or lower num_workers.",
+    errno.ENOMEM: "Give it more memory, or lower num_workers.",
+    errno.ENOBUFS: "Give it more memory, or lower num_workers.",
+    errno.ENOSPC: "Free disk space.",
+    errno.EDQUOT: "Free disk space.",
+    errno.EROFS: "Give it a writable file system.",
+}
+"""What this machine can lack, and what to do about it."""
+
+NO_THREAD = "Raise the limit of processes (ulimit -u), or lower num_workers."
 
 EXCEPTIONS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
     (
@@ -105,13 +139,15 @@ EXCEPTIONS: tuple[tuple[Kind, tuple[type[Exception], ...]], ...] = (
             exceptions.MissingSchema,
             exceptions.URLRequired,
             exceptions.InvalidHeader,
+            LocationValueError,
         ),
     ),
     (
         Kind.UNREADABLE,
         (exceptions.TooManyRedirects, exceptions.ContentDecodingError, exceptions.InvalidJSONError),
     ),
-    (Kind.UNAVAILABLE, (exceptions.RequestException,)),
+    (Kind.UNAVAILABLE, (RequestException, OSError)),
+    (Kind.UNREADABLE, (Exception,)),
 )
 
 
@@ -161,7 +197,7 @@ class ProviderError(Exception):
     def explain(self, provider: Provider, tickers: Sequence[str]) -> str:
         """What happened, what the API replied, and what to do, in sentences without a secret."""
         kind, said, _, fix, _ = self.problem
-        said = trim(filter_secrets(said))  # in this order: half a key would not be known for one
+        said = trim(said)
         http = "" if self.status is None else f" (HTTP {self.status})"
         source = "Details" if self.status is None else "The API replied"
         stop = "" if said.endswith((".", "!", "?")) else "."
@@ -184,7 +220,44 @@ class ProviderError(Exception):
 
 def problem_of(exception: Exception) -> Problem:
     """The problem of a request without a response. Never quotes the URL, whose query may hold the key."""
+    if shortage := shortage_in(exception):
+        return shortage
     kind = next(kind for kind, types in EXCEPTIONS if isinstance(exception, types))
     cause = exception.args[0] if exception.args else exception
-    words = re.sub(r"^<[^>]*>: ", "", str(getattr(cause, "reason", cause)))
+    words = re.sub(r"^<[^>]*>: ", "", mask(str(getattr(cause, "reason", cause))))
     return Problem(kind, trim(f"{type(exception).__name__}: {words.split('?')[0]}"))
+
+
+def unreadable(error: Exception, body: str = "", status: int | None = None) -> ProviderError:
+    """The error of a response on which reading raised something; this machine's, if that is what it lacked."""
+    problem = shortage_in(error)
+    if problem is None:
+        where = f" in {body}" if body else ""
+        problem = Problem(Kind.UNREADABLE, f"{type(error).__name__}: {trim(str(error), 80)}{where}")
+    return ProviderError(problem, None if problem.kind is Kind.MACHINE else status)
+
+
+def shortage_in(error: BaseException) -> Problem | None:
+    """What this machine lacked, if that is what an error, or one that it was raised from, is about."""
+    for cause in _causes(error):
+        if isinstance(cause, MemoryError):
+            return Problem(Kind.MACHINE, "Out of memory", fix=SHORTAGES[errno.ENOMEM])
+        if isinstance(cause, RuntimeError) and "start new thread" in str(cause):
+            return Problem(Kind.MACHINE, str(cause), fix=NO_THREAD)
+        if isinstance(cause, OSError) and (fix := SHORTAGES.get(cause.errno or 0)):
+            return Problem(Kind.MACHINE, cause.strerror or str(cause), fix=fix)
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it was raised from, however it holds them."""
+    left = [error]
+    seen: set[int] = set()
+    while left:
+        cause = left.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        held = (*cause.args, cause.__cause__, cause.__context__, getattr(cause, "reason", None))
+        left += [each for each in held if isinstance(each, BaseException)]

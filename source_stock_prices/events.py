@@ -23,13 +23,12 @@ from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
-from jinja2 import TemplateError
 from requests import Response
 
 from source_stock_prices import plan, state
-from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.errors import RAISED, ProviderError, names, unreadable
 from source_stock_prices.occurrences import Reader, Row, ticker_of
-from source_stock_prices.providers.answer import Answer, on_host, trim
+from source_stock_prices.providers.answer import Answer, on_host
 from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
 from source_stock_prices.report import Report
 from source_stock_prices.revisions import revise
@@ -46,9 +45,6 @@ manifest says otherwise."""
 
 MAX_PAGES = 1000
 """More pages than one query fills: a vendor that repeats itself would have them read for ever."""
-
-MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError)
-"""What reading an answer raises that is not its vendor's."""
 
 
 @lru_cache
@@ -289,9 +285,8 @@ class Events(Stream):
                 paged=requester.pages > 1,
                 listing_currency=self._parameters.get("listing_currency"),
             )
-        except MISREAD as error:
-            said = f"{type(error).__name__}: {trim(str(error))}"
-            raise ProviderError(Problem(Kind.UNREADABLE, said)) from error
+        except RAISED as error:
+            raise unreadable(error) from error
         for finding in occurrences.findings:
             where = ""
             if not finding.ticker:

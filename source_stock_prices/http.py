@@ -17,11 +17,11 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
     ErrorResolution,
     ResponseAction,
 )
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from requests import PreparedRequest, RequestException, Response, exceptions
 from requests.auth import AuthBase
 
-from source_stock_prices.errors import REACTIONS, ProviderError, problem_of
+from source_stock_prices.bounds import DEADLINE, late
+from source_stock_prices.errors import RAISED, REACTIONS, ProviderError, problem_of, unreadable
 from source_stock_prices.providers.answer import Answer, trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Problem
@@ -192,8 +192,10 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         with self._gate():
             try:
                 yield
-            except RequestException as error:
+            except RAISED as error:
                 raise ProviderError(problem_of(error)) from error
+            finally:
+                DEADLINE.is_cut()
             if self._current.problem:
                 raise ProviderError(self._current.problem, self._current.status)
 
@@ -232,7 +234,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         if current.problem is None or not self._may_try_again(current.problem):
             return ErrorResolution(ResponseAction.SUCCESS)
         reaction = REACTIONS[current.problem.kind]
-        said = trim(filter_secrets(current.problem.said))
+        said = trim(current.problem.said)
         message = f"{self._provider.title} ({current.problem.kind.value}): {said}"
         return ErrorResolution(reaction.action, reaction.failure, message)
 
@@ -265,13 +267,20 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         if problem.kind is Kind.THROTTLED:
             return LIMITING
         if self._current.status is None:
-            return f"cannot be reached ({trim(filter_secrets(problem.said))})"
+            return f"cannot be reached ({trim(problem.said)})"
         return f"has a problem (HTTP {self._current.status})"
 
     def _judge(self, received: Response | Exception | None) -> tuple[Problem | None, int | None]:
-        if isinstance(received, Response):
-            return self._provider.problem(Answer.of(received)), received.status_code
-        return problem_of(received or exceptions.ConnectionError("no answer")), None
+        if not isinstance(received, Response):
+            if DEADLINE.is_cut():
+                received = exceptions.ReadTimeout(late())
+            return problem_of(received or exceptions.ConnectionError("no answer")), None
+        answer = Answer.of(received)
+        try:
+            return self._provider.problem(answer), answer.status
+        except RAISED as error:
+            raised = unreadable(error, answer.text, answer.status)
+            return raised.problem, raised.status
 
 
 def is_throttling(problem: Problem) -> bool:

@@ -34,13 +34,22 @@ class Market:
     `entries` are the state's before the sync. Of the whole market there is one, of named tickers one each.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], config: Config, last_final: date, end: date) -> None:
-        self._config, self._last_final, self._end = config, last_final, end
+    def __init__(
+        self,
+        entries: Mapping[str, Entry],
+        config: Config,
+        last_final: date,
+        end: date,
+    ) -> None:
+        self._config = config
+        self._last_final = last_final
+        self._end = end
         self.is_whole = config.tickers == (ANY,)
-        self._rows_before: int | None = None
         self.state_date = date.min
+        """The last session that there is something to compare with."""
         self._since: date | None = None
         self._unread: date | None = None
+        self._rows_before: int | None = None
         if self.is_whole:
             self._recheck = self._of_whole(entries)
         else:
@@ -49,16 +58,22 @@ class Market:
     def _of_whole(self, entries: Mapping[str, Entry]) -> Recheck:
         entry = entries.get(ANY, {})
         prints = {}
+        self._unread = self._still_unread(entry)
         if "date" in entry:
             self._since = healing.first_day(entry)
-            unread = self._still_unread(entry)
-            if unread:
-                self._unread = date.fromisoformat(unread)
-            if self._is_comparable(entry):
-                self.state_date = date.fromisoformat(entry["date"])
-                prints = known_of_market(entry)
-        waiting = [ticker for ticker, each in entries.items() if each.get("again") is True]
-        return Recheck(prints, self.state_date, self._last_final, waiting=waiting)
+        if self._is_comparable(entry):
+            self.state_date = date.fromisoformat(entry["date"])
+            prints = known_of_market(entry)
+        waiting = []
+        for ticker, each in entries.items():
+            if each.get("again") is True:
+                waiting.append(ticker)
+        return Recheck(
+            prints,
+            self.state_date,
+            self._last_final,
+            waiting=waiting,
+        )
 
     def _of_tickers(self, entries: Mapping[str, Entry]) -> Recheck:
         known = {}
@@ -73,31 +88,88 @@ class Market:
                 dates[ticker] = day
         self.state_date = max(dates.values(), default=date.min)
         prints = known_by_session(known)
-        return Recheck(prints, self.state_date, self._last_final, dates=dates)
+        return Recheck(
+            prints,
+            self.state_date,
+            self._last_final,
+            dates=dates,
+        )
 
     def _is_comparable(self, entry: Entry) -> bool:
-        if "date" not in entry:
-            return False
-        return healing.changed_setting(entry, self._config.adjustment, self._config.provider.name) is None
+        return "date" in entry and not self._is_of_other_setting(entry)
 
-    def take(self, query: Query, bars: Iterable[Bar], report: Report) -> Taken:
+    def _is_of_other_setting(self, entry: Entry) -> bool:
+        adjustment = self._config.adjustment
+        provider = self._config.provider.name
+        return healing.changed_setting(entry, adjustment, provider) is not None
+
+    # What a session brings
+
+    def take(
+        self,
+        query: Query,
+        bars: Iterable[Bar],
+        report: Report,
+    ) -> Taken:
         """One session's bars. Raises ProviderError for a new session that is not believed."""
         day = query.start
         if report.market_rows is None:
             return Taken()  # the vendor has not published it yet
-        reason = self._doubt(day, *report.market_rows)
+        count, said = report.market_rows
+        reason = self._doubt(day, count, said)
         if reason is None:
             if self.is_history(day):
-                return Taken([bar for bar in bars if bar.ticker not in self._recheck.waiting])
-            session = self._recheck.judge(day, bars)
-            return Taken(session.fresh, session.rewritten, session.missing)
+                return self._uncompared(bars)
+            return self._judged(day, bars)
+
         report.remark(NOT_BELIEVED.format(reason=reason), str(day))
         if self.is_read(day):
-            return Taken(self._recheck.release() if day == self.state_date else ())
+            return self._held_back(day)
         if self._may_still_come(day):
-            raise ProviderError(Problem(Kind.INCOMPLETE, f"the session of {day} is not believed: {reason}"))
+            doubt = f"the session of {day} is not believed: {reason}"
+            problem = Problem(Kind.INCOMPLETE, doubt)
+            raise ProviderError(problem)
+        return self._judged(day, bars)
+
+    def _doubt(
+        self,
+        day: date,
+        count: int,
+        said: int | None,
+    ) -> str | None:
+        """Why a session is not believed; None where it is, or where it may not be over yet."""
+        if day > self._last_final:
+            return None
+        reason = believable(count, said, self._rows_before)
+        if reason is None and not self.is_history(day):
+            self._rows_before = count
+        return reason
+
+    def _uncompared(self, bars: Iterable[Bar]) -> Taken:
+        """The bars of a session that the state has no prints of: there is nothing to compare."""
+        waiting = self._recheck.waiting
+        fresh = [bar for bar in bars if bar.ticker not in waiting]
+        return Taken(fresh)
+
+    def _judged(self, day: date, bars: Iterable[Bar]) -> Taken:
+        """What is new or changed in a session, compared with the prints of the state."""
         session = self._recheck.judge(day, bars)
-        return Taken(session.fresh, session.rewritten, session.missing)
+        return Taken(
+            session.fresh,
+            session.rewritten,
+            session.missing,
+        )
+
+    def _held_back(self, day: date) -> Taken:
+        """The bars of earlier sessions that waited for the session of the state's date, if that is this one."""
+        if day != self.state_date:
+            return Taken()
+        return Taken(self._recheck.release())
+
+    def _may_still_come(self, day: date) -> bool:
+        """Whether a session is young enough to be waited for."""
+        age = len(sessions.between(day, self._end))
+        return age <= max(self._config.recheck_sessions, 1)
 
     def is_read(self, day: date) -> bool:
         """Whether a session is not after the state's date: without it, the state says no less than before."""
@@ -109,25 +181,19 @@ class Market:
             return True
         return self._since is not None and day < self._since
 
-    def _doubt(self, day: date, count: int, said: int | None) -> str | None:
-        """Why a session is not believed; None where it is, or where it may not be over yet."""
-        if day > self._last_final:
-            return None
-        reason = believable(count, said, self._rows_before)
-        if reason is None and not self.is_history(day):
-            self._rows_before = count
-        return reason
-
-    def _may_still_come(self, day: date) -> bool:
-        """Whether a session is young enough to be waited for."""
-        return len(sessions.between(day, self._end)) <= max(self._config.recheck_sessions, 1)
+    # What the state remembers
 
     def replace(self, ticker: str, bars: Iterable[Bar], state: State) -> None:
         """A ticker's history was read again and emitted: the state of the whole market has its new prints."""
         self._recheck.replace(ticker, bars)
         state.pop(ticker, None)
 
-    def remember(self, query: Query, bars: Sequence[Bar], state: State) -> None:
+    def remember(
+        self,
+        query: Query,
+        bars: Sequence[Bar],
+        state: State,
+    ) -> None:
         """Writes into the state of the whole market how far it was read, once the session's bars were emitted."""
         day = query.start
         entry = state.get(ANY)
@@ -137,7 +203,8 @@ class Market:
         if not bars or day > self._last_final:
             return
         state[ANY] = self._entry(entry, day, {})
-        self._recheck.forget_before(day - timedelta(days=2 * self._config.recheck_sessions + 14))
+        span = timedelta(days=2 * self._config.recheck_sessions + 14)
+        self._recheck.forget_before(day - span)
 
     def checkpoint(self, state: State) -> None:
         """Writes the prints of the last sessions into a state that is about to be kept: they are too many to be written
@@ -145,9 +212,15 @@ class Market:
         """
         entry = state.get(ANY)
         if self.is_whole and entry and self._is_comparable(entry):
-            state[ANY] = self._entry(entry, date.fromisoformat(entry["date"]), self._recheck.known)
+            day = date.fromisoformat(entry["date"])
+            state[ANY] = self._entry(entry, day, self._recheck.known)
 
-    def _entry(self, entry: Entry | None, day: date, known: MarketPrints) -> Entry:
+    def _entry(
+        self,
+        entry: Entry | None,
+        day: date,
+        known: MarketPrints,
+    ) -> Entry:
         now = remember_market(
             entry,
             known=known,
@@ -157,15 +230,16 @@ class Market:
             adjustment=self._config.adjustment,
             provider=self._config.provider.name,
         )
-        again = self._still_unread(entry)
-        if again:
-            now["again"] = again
+        unread = self._still_unread(entry or {})
+        if unread:
+            now["again"] = unread.isoformat()
         return now
 
     def begin(self, start: date, state: State) -> None:
         """The history of the whole market begins with a day, whether or not that was a session."""
-        if ANY in state and "since" in state[ANY]:
-            state[ANY]["since"] = min(state[ANY]["since"], start.isoformat())
+        entry = state.get(ANY, {})
+        if "since" in entry:
+            entry["since"] = min(entry["since"], start.isoformat())
 
     def give_up(self, query: Query, state: State) -> None:
         """The plan does not reach an older session, nor those before it, which would be read next."""
@@ -175,24 +249,29 @@ class Market:
         else:
             entry["since"] = min(entry["since"], query.start.isoformat())
 
-    def _still_unread(self, entry: Entry | None) -> str | None:
-        """The last day that was read with another setting, as text; None where there is none."""
-        if entry is None:
+    def _still_unread(self, entry: Entry) -> date | None:
+        """The last day that was read with another setting, and not again; None where there is none."""
+        if "date" not in entry:
             return None
-        if healing.changed_setting(entry, self._config.adjustment, self._config.provider.name):
-            return str(entry["date"])
-        return entry.get("again")
+        if self._is_of_other_setting(entry):
+            return date.fromisoformat(entry["date"])
+        if "again" in entry:
+            return date.fromisoformat(entry["again"])
+        return None
 
     def _with_history(self, entry: Entry, day: date) -> Entry:
         """The entry after an older session was read: the newest ones come first."""
-        now = {**entry}
+        now = dict(entry)
         since = healing.first_day(entry)
         if day < since:
             now["since"] = day.isoformat()
             return now
-        if healing.changed_setting(entry, self._config.adjustment, self._config.provider.name):
-            now = {key: value for key, value in now.items() if key not in ("tickers", "bars")}
-            now |= {"adjustment": self._config.adjustment, "provider": self._config.provider.name}
+
+        if self._is_of_other_setting(entry):
+            now.pop("tickers", None)
+            now.pop("bars", None)
+            now["adjustment"] = self._config.adjustment
+            now["provider"] = self._config.provider.name
         before = sessions.latest(day - healing.DAY)
         if before < since:
             now.pop("again", None)

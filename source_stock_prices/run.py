@@ -6,7 +6,8 @@ import gc
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, BinaryIO
+from contextlib import closing, contextmanager, suppress
+from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
@@ -14,16 +15,39 @@ from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType, Status
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, get_secrets, update_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.about import issues
 from source_stock_prices.command_line import parse
-from source_stock_prices.config import SHORTEST_KEY, Config
+from source_stock_prices.config import Config
+from source_stock_prices.endings import (
+    OutputLostError,
+    StoppedError,
+    Stopping,
+    give_up_output,
+    require_temporary_directory,
+)
 from source_stock_prices.envelope import Envelope
+from source_stock_prices.errors import shortage_in
+from source_stock_prices.secrecy import Door, found_in, guard, guarded, mask_line, mask_records
 from source_stock_prices.source import SourceStockPrices
 
 WRITE_BUFFER_BYTES = 1 << 18
+
+OF_NUMBERS = "stock_prices"
+"""The stream whose records have no words of the vendor: they are many, and need no look for a key."""
+
+STOPPING = Stopping()
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Tells an output that is closed or full from everything else that fails. Raises OutputLostError."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputLostError(error.strerror or str(error)) from error
 
 
 def write_records(
@@ -34,13 +58,17 @@ def write_records(
 ) -> None:
     """Writes records as lines of the Airbyte protocol, and flushes them.
 
-    `emitted_at` is in milliseconds since 1970. The CDK's own serializer takes longer, and leaves out every null.
+    `emitted_at` is in milliseconds since 1970. The CDK's own serializer takes longer, and leaves out every null. The
+    vendor's words are masked; those of OF_NUMBERS are tickers that `is_ticker` let in.
     """
     line = b'{"type":"RECORD","record":{"stream":"%b","data":%b,"emitted_at":%d}}\n'
     name = stream.encode()
-    for data in records:
-        out.write(line % (name, orjson.dumps(data), emitted_at))
-    out.flush()
+    if stream != OF_NUMBERS:
+        records = mask_records(records)
+    with output():
+        for data in records:
+            out.write(line % (name, orjson.dumps(data), emitted_at))
+        out.flush()
 
 
 def write_message(message: str) -> None:
@@ -48,13 +76,17 @@ def write_message(message: str) -> None:
 
     A binary buffer locks itself, the text layer above it does not: that is the log's, under the lock of its handler.
     """
-    sys.stdout.buffer.write(f"{message}\n".encode())
-    sys.stdout.buffer.flush()
+    with output():
+        sys.stdout.buffer.write(f"{mask_line(message)}\n".encode())
+        sys.stdout.buffer.flush()
 
 
 def say(sentence: str) -> None:
     """Tells a person what went wrong, who may have sent the messages of the protocol to a file."""
-    print(sentence, file=sys.stderr, flush=True)
+    if sys.stderr is None:
+        return
+    with suppress(OSError):  # whoever closed it does not want to know
+        print(sentence, file=sys.stderr, flush=True)
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -67,9 +99,8 @@ class Entrypoint(AirbyteEntrypoint):
     @staticmethod
     def set_up_secret_filter(config: Mapping[str, Any], connection_specification: Mapping[str, Any]) -> None:
         # What is too short for a key is refused in a sentence, whose words it may not mask.
-        found = get_secrets(connection_specification, config)
-        secrets = [secret for secret in found if len(str(secret)) >= SHORTEST_KEY]
-        update_secrets(secrets)
+        guard(found_in(config))
+        update_secrets([*guarded()])
 
     def __init__(self, source: SourceStockPrices) -> None:
         super().__init__(source)
@@ -95,12 +126,13 @@ class Entrypoint(AirbyteEntrypoint):
             records: Iterable[Mapping[str, Any]] = [record.data]
             if isinstance(message, Envelope):
                 records = message.records
-            write_records(
-                sys.stdout.buffer,
-                record.stream,
-                records,
-                record.emitted_at,
-            )
+            with STOPPING:
+                write_records(
+                    sys.stdout.buffer,
+                    record.stream,
+                    records,
+                    record.emitted_at,
+                )
 
     @staticmethod
     def handle_record_counts(message: AirbyteMessage, counts: Any) -> AirbyteMessage:
@@ -154,11 +186,33 @@ def unexpected(error: Exception) -> str:
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
     """Runs one command (`spec`, `check`, `discover`, `read`) and writes its messages to standard output.
 
-    The records of a ticker are written in one piece, and so is every other message.
+    The records of a ticker are written in one piece, and so is every other message. Ends with SystemExit where the
+    command failed, where a signal stopped it, or where nobody takes what it writes.
     """
-    parsed = parse(args or sys.argv[1:])
+    try:
+        with STOPPING.listening():
+            with output():
+                set_up()
+            try:
+                write_all(args or sys.argv[1:], source or SourceStockPrices())
+            except StoppedError as error:
+                logging.getLogger("airbyte").warning(
+                    f"Stopped by {error.signal}. What was not checkpointed yet is dropped; the next sync resumes there."
+                )
+                raise
+            finally:
+                with output():
+                    sys.stdout.flush()
+    except OutputLostError as error:
+        give_up_output(error)
+
+
+def set_up() -> None:
+    """Prepares this program's output, log, threads and memory for one command. Raises OutputLostError."""
+    if sys.stdout is None:
+        raise OutputLostError("it is closed")
     # For as long as the program, whatever the environment says of buffers.
-    sys.stdout = open(  # noqa: SIM115
+    out = open(  # noqa: SIM115
         sys.stdout.fileno(),
         "w",
         WRITE_BUFFER_BYTES,
@@ -166,30 +220,59 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
         newline="",
         closefd=False,
     )
+    sys.stdout = cast(TextIO, Door(out))
+    if sys.stderr and not isinstance(sys.stderr, Door):
+        sys.stderr = cast(TextIO, Door(sys.stderr))
     init_uncaught_exception_handler(init_logger("airbyte"))
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.addFilter(PlainLog())
             handler.setStream(sys.stdout)  # the CDK's own buffer holds a line back until the next one
+            # Of a lost output, the next message tells: once, and without a traceback for each line.
+            handler.handleError = say_nothing  # type: ignore[method-assign]
     sys.setswitchinterval(0.05)  # workers wait for the network, and hand over without being made to
     gc.freeze()  # what was imported stays: the collector need not look at it again and again
     gc.set_threshold(50_000)  # an answer is thousands of objects, none of them in a cycle
-    source = source or SourceStockPrices()
+
+
+def say_nothing(record: logging.LogRecord) -> None:
+    """Of a log line that could not be written."""
+
+
+def write_all(args: list[str], source: SourceStockPrices) -> None:
+    """Writes every message of a command. Raises SystemExit where it failed with a sentence, which is written, too."""
+    parsed = parse(args)
     source.in_envelopes = True
     source.write = lambda message: write_message(Entrypoint.airbyte_message_to_string(message))
     entrypoint = Entrypoint(source)
     try:
-        for message in entrypoint.run(parsed):
-            write_message(message)
+        require_temporary_directory()
+        with closing(entrypoint.run(parsed)) as messages:  # type: ignore[type-var]
+            for message in messages:
+                with STOPPING:
+                    write_message(message)
     except AirbyteTracedException as error:
         for sentence in dict.fromkeys(entrypoint.told) or [error.message or str(error)]:
-            say(filter_secrets(sentence))
+            say(sentence)
         if not is_explained(error):
             raise
         if not entrypoint.told:
-            told = error.as_sanitized_airbyte_message()
-            write_message(Entrypoint.airbyte_message_to_string(told))
+            write_error(error)
         sys.exit(1)
-    except Exception as error:
-        say(filter_secrets(unexpected(error)))
+    except OutputLostError:
         raise
+    except Exception as error:
+        shortage = shortage_in(error)
+        if shortage is None:
+            say(unexpected(error))
+            raise
+        message = f"The machine that runs the connector cannot go on: {shortage.said}. {shortage.fix}"
+        say(message)
+        write_error(AirbyteTracedException(message, message, FailureType.transient_error))
+        sys.exit(1)
+
+
+def write_error(error: AirbyteTracedException) -> None:
+    """Writes an error as the message that the platform shows."""
+    message = error.as_sanitized_airbyte_message()
+    write_message(Entrypoint.airbyte_message_to_string(message))

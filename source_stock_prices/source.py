@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import timedelta
-from html import escape
 from logging import Logger, getLogger
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
@@ -21,16 +19,17 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets, filter_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from pendulum import DateTime
 from pendulum import now as current_time
 
-from source_stock_prices import events, sessions, state
+from source_stock_prices import events, secrecy, sessions, state
 from source_stock_prices.catalog import configured
 from source_stock_prices.check import check
 from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
 from source_stock_prices.http import Write
 from source_stock_prices.providers.answer import trim
+from source_stock_prices.providers.terms import is_ticker
 from source_stock_prices.stream import StockPrices
 
 PRICES = "stock_prices"
@@ -53,7 +52,8 @@ class SourceStockPrices(AbstractSource):
         self._clock = clock
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        return super().configure(canonical(config), temp_dir)
+        # The CDK's own leaves a copy of the key in the temporary directory, which nothing reads.
+        return canonical(config)
 
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
@@ -67,6 +67,7 @@ class SourceStockPrices(AbstractSource):
         config = _content("config", config_path)
         if not isinstance(config, dict):
             raise ConfigError(f"The config file {config_path} does not contain a JSON object.")
+        secrecy.guard(secrecy.found_in(config))
         return config
 
     @classmethod
@@ -117,7 +118,7 @@ class SourceStockPrices(AbstractSource):
         succeeded, error = self.check_connection(logger, config)
         if succeeded:
             return AirbyteConnectionStatus(status=Status.SUCCEEDED)
-        message = filter_secrets(str(error))
+        message = secrecy.mask(str(error))
         return AirbyteConnectionStatus(status=Status.FAILED, message=message)
 
     def check_connection(self, logger: Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
@@ -127,9 +128,9 @@ class SourceStockPrices(AbstractSource):
 
     def _prices(self, config: Mapping[str, Any], *, patient: bool) -> StockPrices:
         parsed = Config.parse(config)
-        for secret in parsed.secrets:
-            for spelling in _spellings(secret):
-                add_to_secrets(spelling)
+        secrecy.guard([*secrecy.found_in(config), *parsed.secrets])
+        update_secrets([*secrecy.guarded()])
+        is_ticker.cache_clear()  # a key is none
         for key in unknown_keys(config):
             getLogger("airbyte").warning(f"Unknown config key {key} is ignored.")
         now = self._clock()
@@ -165,15 +166,6 @@ def _states_of_other_streams(state: list[AirbyteStateMessage], there: Sequence[s
         if message.stream and message.stream.stream_descriptor.name not in there:
             names[message.stream.stream_descriptor.name] = True
     return list(names)
-
-
-def _spellings(secret: str) -> Iterator[str]:
-    """A secret as URLs, pages and JSON bodies write it. The CDK itself masks only the spelling of the config."""
-    yield quote(secret, safe="")
-    yield quote_plus(secret)
-    yield escape(secret)
-    yield secret.replace("/", "\\/")
-    yield json.dumps(secret)[1:-1]
 
 
 def _content(what: str, path: str, parse: Callable[[str], Any] = json.loads) -> Any:

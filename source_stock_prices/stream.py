@@ -9,17 +9,18 @@ from typing import Any, ClassVar
 
 from airbyte_cdk.models import AirbyteStream, ConfiguredAirbyteStream, SyncMode
 from airbyte_cdk.sources.streams.core import StreamData
-from airbyte_cdk.sources.streams.http import HttpStream
+from airbyte_cdk.sources.streams.http import HttpClient, HttpStream
 from requests import Response
 
 from source_stock_prices import plan, state
 from source_stock_prices.bars import clean
+from source_stock_prices.bounds import session
 from source_stock_prices.config import Config
-from source_stock_prices.errors import ProviderError
+from source_stock_prices.errors import RAISED, ProviderError, unreadable
 from source_stock_prices.http import TIMEOUT, KeyInRequest, RequestPolicy, Write, pace
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers.answer import Answer, trim
-from source_stock_prices.providers.terms import MISREAD, Bar, Kind, Problem, Query, Request
+from source_stock_prices.providers.terms import Bar, Kind, Query, Request
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, Sync
 
@@ -55,7 +56,15 @@ class StockPrices(HttpStream):
     ) -> None:
         self.config, self.provider = config, config.provider
         self.policy = RequestPolicy(config.provider, patient=patient, write=write)
-        super().__init__(KeyInRequest(), api_budget=pace(config.requests_per_minute))
+        super().__init__()
+        self._http_client = HttpClient(
+            self.name,
+            self.logger,
+            self.policy,
+            session=session(pace(config.requests_per_minute)),
+            authenticator=KeyInRequest(),
+            backoff_strategy=self.policy,
+        )
         self.start, self.bound, self.end, self.today = start, bound, end, today
         self._served_until = end
         prices = Prices(
@@ -116,8 +125,7 @@ class StockPrices(HttpStream):
         if query.start > query.end:
             return {}
         try:
-            bars = self._bars(query, report)
-            return clean(bars, query, report.drop, self.provider.trades_in_new_york)
+            return self._usable(query, report)
         except ProviderError as error:
             if error.problem.kind is not Kind.NOT_YET or query.end < self.end:
                 raise
@@ -125,6 +133,13 @@ class StockPrices(HttpStream):
             self._served_until = query.end - timedelta(days=1)
             self.logger.info(f"{self.provider.title} has not published {query.end} yet: {trim(error.problem.said)}")
             return self.ask(query, report)
+
+    def _usable(self, query: Query, report: Report) -> Found[Bar]:
+        bars = self._bars(query, report)
+        try:
+            return clean(bars, query, report.drop, self.provider.trades_in_new_york)
+        except RAISED as error:
+            raise unreadable(error) from error
 
     def _bars(self, query: Query, report: Report) -> Iterator[Bar]:
         """The bars of every page of a query, as the vendor has them."""
@@ -215,9 +230,8 @@ def readable(answer: Answer) -> Iterator[None]:
     """Turns what a provider raises on an unexpected body into a ProviderError."""
     try:
         yield
-    except MISREAD as error:
-        said = f"{type(error).__name__}: {trim(str(error), 80)} in {answer.text}"
-        raise ProviderError(Problem(Kind.UNREADABLE, said), answer.status) from error
+    except RAISED as error:
+        raise unreadable(error, answer.text, answer.status) from error
 
 
 def _request(stream_slice: Mapping[str, Any] | None) -> Request:

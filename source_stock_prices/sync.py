@@ -23,7 +23,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 
 from source_stock_prices import healing, plan
 from source_stock_prices.config import Config
-from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.errors import ProviderError, names, shortage_in
 from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prefetch import prefetch
 from source_stock_prices.progress import Progress
@@ -190,7 +190,13 @@ class Sync(Generic[T]):
     def records(self, stream_slice: Slice, state: State) -> Iterator[StreamData]:
         """The records of the slice's queries, or of those that were answered before it had lasted long enough."""
         yield from self._progress.estimate()
-        yield from self._records(stream_slice["queries"], state)
+        try:
+            yield from self._records(stream_slice["queries"], state)
+        except (OSError, MemoryError, RuntimeError) as error:
+            shortage = shortage_in(error)
+            if shortage is None:
+                raise
+            self._report.stop(self._config.tickers, ProviderError(shortage))
         self._half.checkpoint(state)
 
     def _records(self, queries: int, state: State) -> Iterator[StreamData]:

@@ -101,7 +101,7 @@ def test_it_takes_dates_as_days() -> None:
             "stock_ticker: Sample market cannot serve '*', the whole market. Supported by: Massive",
         ),
         (
-            {"stock_ticker": "AAPL, X:BTCUSD", "provider": {"name": "massive", "api_key": "k"}},
+            {"stock_ticker": "AAPL, X:BTCUSD", "provider": {"name": "massive", "api_key": "s3cr3t"}},
             "stock_ticker: X:BTCUSD cannot be served. Massive keeps its bars of currencies (C:), crypto (X:), ",
         ),
         ({"requests_per_minute": True}, "requests_per_minute must be a whole number from 1 to 60000, not True."),
@@ -149,6 +149,70 @@ def test_it_names_the_key_the_value_and_what_is_allowed(change: dict[str, Any], 
     with pytest.raises(ConfigError) as caught:
         Config.parse(SAMPLE | change)
     assert str(caught.value).startswith(sentence)
+
+
+def with_base_url(base_url: str, **settings: Any) -> dict[str, Any]:
+    return SAMPLE | {"provider": {"name": "massive", "api_key": "s3cr3t", "base_url": base_url}} | settings
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "api.massive.com",
+        "8.8.8.8",
+        "134744072",
+        "8.526344",
+        "0x8.8.8.8",
+        "100.64.0.1",
+        "[2606:4700::1111]",
+        "[::ffff:8.8.8.8]",
+        "gateway.example",
+        "10.0.0.1.nip.io",
+        "localhost.example.com",
+        "evil-internal.com",
+        "API.MASSIVE.COM.",
+    ],
+)
+def test_it_sends_no_key_in_the_clear_to_a_public_host(host: str) -> None:
+    """One letter in base_url is enough, and nothing else would tell that anyone on the way can read the key."""
+    for base_url in (f"http://{host}", f"http://{host}:8080/v1"):
+        with pytest.raises(ConfigError) as caught:
+            Config.parse(with_base_url(base_url))
+        assert str(caught.value) == (
+            f"provider.base_url: {base_url} would send the API key over the network unencrypted. Use https://, or set"
+            " allow_http to true if the way to this host is safe."
+        )
+        assert Config.parse(with_base_url(base_url, allow_http=True)).provider.base_url == base_url
+    assert Config.parse(with_base_url(f"https://{host}")).provider.base_url == f"https://{host}"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "127.0.0.1",
+        "127.1",
+        "127.9.9.9",
+        "[::1]",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.1.1",
+        "[fd00::1]",
+        "[fe80::1]",
+        "[::ffff:10.0.0.1]",
+        "gateway",
+        "nas.local",
+        "prices.internal",
+        "app.localhost",
+        "gateway.prices.svc.cluster.local",
+    ],
+)
+def test_it_takes_http_for_a_host_nearby(host: str) -> None:
+    """A gateway beside the connector has no certificate, and needs none."""
+    assert Config.parse(with_base_url(f"http://{host}:8080")).provider.base_url == f"http://{host}:8080"
 
 
 def test_it_tells_which_keys_have_no_effect() -> None:

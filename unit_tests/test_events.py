@@ -1,8 +1,9 @@
 """Each manifest against its vendor's answers: what is asked, and the rows in them.
 
 A case of `unit_tests/manifests/<provider>.json` names the `stream`, the `tickers` and the window that are asked for;
-`asked` are the requests that follow, each as path and parameters, `answers` the bodies they are given, and `rows` what
-is in them: only the fields that are not null, without `provider`. `source` says where a shape is known from.
+`asked` are the requests that follow, each as path and parameters, `answers` the bodies they are given, with `status`
+or 200, and `rows` what is in them: only the fields that are not null, without `provider`. `source` says where a shape
+is known from.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any], monkeyp
     report = Report(PROVIDERS[name](**{key: value for key, value in provider.items() if key != "name"}))
     query = Query(tickers, start, end, "raw", TODAY)
     with requests_mock.Mocker(case_sensitive=True) as wire:
-        wire.get(requests_mock.ANY, [_answer(body) for body in case["answers"]])
+        wire.get(requests_mock.ANY, [_answer(body, case.get("status", 200)) for body in case["answers"]])
         if "problem" in case:
             with pytest.raises(ProviderError) as problem:
                 stream.ask(query, report)
@@ -165,5 +166,5 @@ def test_it_tells_a_ticker_that_is_not_known_from_an_answer_that_cannot_be_read(
     assert answers(stream, "<html>") == ([], ["unreadable"])
 
 
-def _answer(body: Any) -> dict[str, Any]:
-    return {"text": body} if isinstance(body, str) else {"json": body}
+def _answer(body: Any, status: int = 200) -> dict[str, Any]:
+    return {"text" if isinstance(body, str) else "json": body, "status_code": status}

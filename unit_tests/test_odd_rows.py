@@ -134,7 +134,7 @@ def test_it_loses_an_odd_field_alone(provider: type[Provider], adjustment: str, 
             del row[name]
         found, losses = with_row(provider, adjustment, row)
         if value == "absent" and losses == []:
-            assert name in ("vw", "n", "volume")  # some rows of this vendor lack it
+            assert name in {*provider.optional_fields, "volume"}  # some rows of this vendor lack it
         elif found[2:] and found[2].date != SPOILED:
             # The adjusted close is the close where other prices are scaled with it.
             assert (field, losses) == ("adjusted_close", [("AAPL", str(SPOILED), NO_CLOSE, "")])

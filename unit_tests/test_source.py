@@ -7,20 +7,36 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Type
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices import SourceStockPrices
 from source_stock_prices.config import canonical
 from source_stock_prices.run import Entrypoint
+from source_stock_prices.secrecy import mask
 
 
-@pytest.mark.parametrize("spelling", ["key%20%2F%3C%22", "key+%2F%3C%22", "key /&lt;&quot;", 'key /<\\"', 'key \\/<"'])
-def test_it_masks_a_key_however_it_is_written(spelling: str) -> None:
-    """A URL, a form, a page and a body each write some characters otherwise; each of them ends up in a log."""
-    update_secrets([])
-    SourceStockPrices().streams({"api_key": 'key /<"', "stock_ticker": "AAPL"})
-    assert filter_secrets(f"said {spelling}.") == "said ****."
+def test_it_masks_the_keys_of_a_config() -> None:
+    """From the first moment on, for the log of the CDK and for every other output."""
+    SourceStockPrices().streams({"api_key": "k3y+t/est==", "stock_ticker": "AAPL"})
+    assert filter_secrets("said k3y+t/est==.") == "said ****."
+    assert mask("said k3y%2bt%2fest%3d%3d.") == "said ****."
+
+
+def test_it_knows_the_keys_of_a_config_before_it_is_checked(tmp_path: Path) -> None:
+    """What is wrong with it is told in sentences that quote it."""
+    file = tmp_path / "config.json"
+    file.write_text('{"provider": {"name": "none", "api_key": "k3y+t/est=="}}')
+    SourceStockPrices.read_config(str(file))
+    assert mask("said k3y+t/est==.") == "said ****."
+
+
+def test_it_leaves_no_copy_of_the_config(tmp_path: Path) -> None:
+    """A sync that is killed would leave the key in the temporary directory for good."""
+    config = {"api_key": "k3y+t/est==", "stock_ticker": "AAPL"}
+    configured = SourceStockPrices().configure(config, str(tmp_path))
+    assert configured["provider"] == {"name": "massive", "api_key": "k3y+t/est=="}
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["", "\n", "  \n\n"])

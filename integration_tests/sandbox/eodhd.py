@@ -77,9 +77,16 @@ def bars(ticker: str) -> Response:
     if request.args.get("order") == "d":
         rows.reverse()
     if cut:
-        # The warning is in the last row. If there is no row, it is a row by itself.
-        rows[-1:] = [{**row, "warning": WARNING} for row in rows[-1:] or [{}]]
+        # The warning is in the last row. If there is no row in the window, it is beside a bar outside of it.
+        rows[-1:] = [{**row, "warning": WARNING} for row in rows[-1:] or _outside(ticker, oldest)]
     return _table("Date,Open,High,Low,Close,Adjusted_close,Volume", rows)
+
+
+def _outside(ticker: str, oldest: date) -> Sequence[Mapping[str, Any]]:
+    """The first bar that a plan has, whatever window was asked for; nothing but an empty row where there is none."""
+    bars = vendor.bars(ticker, oldest, date.max, "raw")[:1]
+    adjusted = vendor.bars(ticker, bars[0].date, date.max, "all")[:1] if bars else []
+    return [_row(*pair) for pair in zip(bars, adjusted, strict=True)] or [{}]
 
 
 @vendor.get("/splits/<ticker>")
@@ -125,7 +132,7 @@ def _events(ticker: str) -> Sequence[Event]:
     if g.free:
         abort(REFUSALS["plan"]())  # until the user asks the vendor's support for them
     if not vendor.listed(ticker):
-        abort(answer("Ticker Not Found.", 404))
+        abort(answer("Symbol not found", 404))  # in other words than those of bars
     return vendor.events(ticker, _day("from", FIRST_SESSION), _day("to", date.max))
 
 

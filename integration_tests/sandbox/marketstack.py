@@ -32,8 +32,11 @@ REFUSALS = {
     "unknown-ticker": partial(_error, 422, "no_valid_symbols_provided", "At least one valid symbol must be provided"),
 }
 
-WHOLE_SINCE = date(2022, 1, 1)
-"""Rows before this day have an adjusted close but no other adjusted field."""
+WHOLE_SINCE = date(2022, 10, 18)
+"""Rows before this day have an adjusted close but no other adjusted field, and so have some later ones."""
+
+EVERY = 5
+"""One calendar day in so many has such a row still."""
 
 
 def _market_ticker(spelling: str) -> str | None:
@@ -118,9 +121,9 @@ def _rows(symbol: str, start: date, end: date) -> list[tuple[date, Any]]:
 
 
 def _row(symbol: str, trade: Trade, adjusted: Trade) -> dict[str, Any]:
-    whole = trade.date >= WHOLE_SINCE
+    whole = trade.date >= WHOLE_SINCE and trade.date.toordinal() % EVERY
     code, _, exchange = symbol.partition(".")
-    return {
+    row = {
         "open": trade.open,
         "high": trade.high,
         "low": trade.low,
@@ -141,3 +144,6 @@ def _row(symbol: str, trade: Trade, adjusted: Trade) -> dict[str, Any]:
         "exchange": exchange or "XNAS",
         "date": f"{trade.date}T00:00:00+0000",
     }
+    if exchange == "INDX":
+        del row["split_factor"], row["dividend"]
+    return row

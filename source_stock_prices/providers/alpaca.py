@@ -8,8 +8,20 @@ from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Problem, Query, Request, Rule
 
-ADJUSTMENTS = {RAW: "raw", SPLITS: "split", ALL: "all"}
-FIELDS = Fields(open="o", high="h", low="l", close="c", volume="v", vwap="vw", trade_count="n")
+ADJUSTMENTS = {
+    RAW: "raw",
+    SPLITS: "split",
+    ALL: "all",
+}
+FIELDS = Fields(
+    open="o",
+    high="h",
+    low="l",
+    close="c",
+    volume="v",
+    vwap="vw",
+    trade_count="n",
+)
 PAIR = "Check api_secret too: both are issued as a pair, and reissued when a paper account is reset."
 SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 LATEST = "Every plan includes the latest bars of the iex feed."
@@ -48,7 +60,10 @@ class Alpaca(Provider):
     adjustments = (RAW, SPLITS, ALL)
     free_requests_per_minute = 200
     tickers_per_request = 100
-    key_in_headers = {"APCA-API-KEY-ID": "{api_key}", "APCA-API-SECRET-KEY": "{api_secret}"}
+    key_in_headers = {
+        "APCA-API-KEY-ID": "{api_key}",
+        "APCA-API-SECRET-KEY": "{api_secret}",
+    }
     rules = RULES
     error_keys = ("message",)
     date_field = "t"  # 2024-01-02T05:00:00Z: midnight in New York, on the same day
@@ -77,20 +92,26 @@ class Alpaca(Provider):
         return USD
 
     def has_rows(self, answer: Answer) -> bool:
-        containers = answer.get("bars"), answer.get("corporate_actions")
-        return any(isinstance(container, dict) for container in containers)
+        bars = answer.get("bars")
+        events = answer.get("corporate_actions")
+        return isinstance(bars, dict) or isinstance(events, dict)
 
     def problem(self, answer: Answer) -> Problem | None:
         problem = super().problem(answer)
-        if problem and problem.kind is Kind.UNKNOWN_TICKER:
-            return problem._replace(ticker=problem.said.rpartition(": ")[2])
-        if problem and problem.kind is Kind.THROTTLED:
-            reset = answer.seconds_until(answer.headers.get("X-RateLimit-Reset", ""))
-            return problem._replace(wait=reset or problem.wait)
+        if problem is None:
+            return None
+        if problem.kind is Kind.UNKNOWN_TICKER:
+            ticker = problem.said.rpartition(": ")[2]
+            return problem._replace(ticker=ticker)
+        if problem.kind is Kind.THROTTLED:
+            reset = answer.headers.get("X-RateLimit-Reset", "")
+            wait = answer.seconds_until(reset) or problem.wait
+            return problem._replace(wait=wait)
         return problem
 
     def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
-        for ticker, rows in answer.json["bars"].items():
+        by_ticker = answer.json["bars"]
+        for ticker, rows in by_ticker.items():
             if ticker not in query.tickers:
                 raise KeyError(ticker)
             for row in rows:
@@ -99,16 +120,30 @@ class Alpaca(Provider):
     def next_request(self, answer: Answer) -> Request | None:
         # Rows are in order of ticker, then day: a page may hold only the first ticker.
         token = answer.json["next_page_token"]
-        return self._get({**answer.params, "page_token": token}) if token else None
+        if not token:
+            return None
+        params = {
+            **answer.params,
+            "page_token": token,
+        }
+        return self._get(params)
 
     def reference_request(self, ticker: str) -> Request:
         # Its list of assets is on another host, and lacks tickers that have bars. So a ticker that never had a bar is
         # unknown. No plan has bars before 2016. Without an end, the window reaches as far as the plan does.
-        window = {"start": "2016-01-01", "feed": self.feed, "limit": "1"}
-        return self._get({"symbols": ticker, "timeframe": "1Day", **window})
+        params = {
+            "symbols": ticker,
+            "timeframe": "1Day",
+            "start": "2016-01-01",
+            "feed": self.feed,
+            "limit": "1",
+        }
+        return self._get(params)
 
     def is_listed(self, answer: Answer) -> bool:
-        return any(answer.json["bars"].values())
+        by_ticker = answer.json["bars"]
+        return any(by_ticker.values())
 
     def _get(self, params: Mapping[str, str]) -> Request:
-        return self.get(f"{self.base_url}/v2/stocks/bars", params)
+        url = f"{self.base_url}/v2/stocks/bars"
+        return self.get(url, params)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from source_stock_prices.providers.answer import Answer, number
-from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.answer import Answer
+from source_stock_prices.providers.provider import Provider, in_proportion
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
@@ -148,7 +148,7 @@ class AlphaVantage(Provider):
         bar = super().bar(row, query)
         if bar is None or query.adjustment == RAW:
             return bar
-        return _adjusted(bar)
+        return in_proportion(bar)
 
     def notice(self, answer: Answer, query: Query) -> str:
         days = answer.json.get(SERIES, ())  # splits and dividends are not cut
@@ -158,23 +158,3 @@ class AlphaVantage(Provider):
         if first <= str(query.start):
             return ""
         return f"The answer holds {COMPACT} sessions, none before {first}."
-
-
-def _adjusted(bar: Bar) -> Bar:
-    """The bar with its prices scaled as its close is."""
-    close, adjusted = bar.close, bar.adjusted_close
-    ratio = adjusted / close if adjusted and close else None
-
-    def scaled(price: float | None) -> float | None:
-        if price == close:
-            return adjusted  # exactly, so that no high is below its close by a rounding error
-        if price is None or ratio is None:
-            return None
-        return number(price * ratio)
-
-    return bar._replace(
-        open=scaled(bar.open),
-        high=scaled(bar.high),
-        low=scaled(bar.low),
-        close=adjusted,
-    )

@@ -17,17 +17,24 @@ from pydantic_core import from_json
 from requests import Response
 
 from source_stock_prices.providers.terms import MISREAD
+from source_stock_prices.secrecy import mask
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 LARGE_BODY = 1 << 20
 """Bytes of a body from which on memory counts more than time."""
 
+MAX_VALUES = 5_000_000
+"""What a body may hold of values: each takes many times its bytes. A day of the whole market has a million."""
+
 LONGEST_WAIT = 10**9
 """Seconds, some 30 years, from which on a wait is a slip of the vendor."""
 
 QUOTED_BYTES = 2000
 """How much of a body is kept as text: enough to quote."""
+
+MARGIN = 4000
+"""How much more of a text is looked at, so that a key is known that stands where the text is cut."""
 
 
 class Answer:
@@ -67,9 +74,11 @@ class Answer:
 
     @cached_property
     def json(self) -> Any:
-        """The decoded body; None where it is not JSON."""
+        """The decoded body; None where it is not JSON, or has more values than MAX_VALUES."""
         try:
             if len(self.content) >= LARGE_BODY:
+                if sum(map(self.content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+                    return None
                 # orjson takes half the time, but holds a tree of the body too: 5 MB for a day of the whole market.
                 return from_json(self.content, allow_inf_nan=False)
             return orjson.loads(self.content)
@@ -89,9 +98,11 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The start of the body as text. It never guesses an encoding: that takes seconds on a large body."""
-        start = self.content[:QUOTED_BYTES]
-        return start.decode(errors="replace")
+        """The start of the body as text, without the key. It never guesses an encoding: that takes seconds on a large
+        body.
+        """
+        start = self.content[: QUOTED_BYTES + MARGIN]
+        return mask(start.decode(errors="replace"))[:QUOTED_BYTES]
 
     @property
     def sent_at(self) -> float | None:
@@ -161,8 +172,9 @@ def text_at(body: Any, *keys: str) -> str:
 
 
 def trim(text: str, length: int = 200) -> str:
-    """A text on one line, cut to a length a person reads."""
-    words = text[: length * 10].split()
+    """A text on one line, without the key, cut to a length a person reads."""
+    start = mask(text[: length * 10 + MARGIN])
+    words = start[: length * 10].split()
     line = " ".join(words)
     if len(line) <= length:
         return line

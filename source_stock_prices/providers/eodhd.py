@@ -1,11 +1,11 @@
 """EODHD. Reference: https://eodhd.com/financial-apis/api-for-historical-data-and-volumes"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_stock_prices.providers.answer import Answer, number, text_at
-from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.answer import Answer, text_at
+from source_stock_prices.providers.provider import Provider, in_proportion
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
@@ -40,6 +40,8 @@ RULES = (
     Rule(429, "", Kind.THROTTLED, wait=60),
     # Ticker Not Found.
     Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),
+    # Symbol not found, of splits and dividends
+    Rule(404, "symbol not found", Kind.UNKNOWN_TICKER),
     # Only EOD data allowed for free users · Bulk requests are prohibited for free users. Please, contact our ...
     Rule(None, "free users", Kind.NOT_ENTITLED),
     # Forbidden
@@ -49,7 +51,10 @@ RULES = (
         Kind.TICKER_NOT_ENTITLED,
         fix="The demo key covers only a few tickers.",
     ),
-    # [{"warning":"Data is limited by one year as you have free subscription"}], without a bar beside it
+    # {"error":"...","code":403}, which the vendor documents as "Unauthorized: Invalid API key"
+    Rule(403, "403: ", Kind.BAD_CREDENTIALS),
+    Rule(403, "invalid api", Kind.BAD_CREDENTIALS),
+    # [{"warning":"Data is limited by one year as you have free subscription"}], without a bar of the window beside it
     Rule(
         200,
         "limited by one year",
@@ -112,23 +117,28 @@ class Eodhd(Provider):
         rows = answer.json
         if not isinstance(rows, list):
             return False
-        return not rows or not all(_only_warns(row) for row in rows)
+        start = answer.params.get("from", "")
+        end = answer.params.get("to", "9999-12-31")
+        return not rows or any(not _only_warns(row, start, end) for row in rows)
 
     def words(self, answer: Answer) -> str | None:
         if answer.text.lstrip().startswith("<"):
             return None  # a proxy's page for a 403 says "Forbidden" as well
         if answer.status == 200 and isinstance(answer.json, list):
-            return text_at(answer.json[0], "warning")
-        return super().words(answer)
+            return _warning(answer.json)
+        said = super().words(answer)
+        if answer.get("code") == answer.status:
+            return f"{answer.status}: {said}"
+        return said
 
     def bar(self, row: Any, query: Query) -> Bar | None:
-        if _only_warns(row):
+        if text_at(row, "warning") and _only_warns(row, str(query.start), str(query.end)):
             return None
         bar = super().bar(row, query)
         if bar is None:
             return None
         if query.adjustment == ALL:
-            return _adjusted(bar)
+            return in_proportion(bar)
         if not bar.volume:
             return bar
         # It is in the shares of today, beside prices as traded. Only none at all is the same in both.
@@ -136,32 +146,27 @@ class Eodhd(Provider):
 
     def notice(self, answer: Answer, query: Query) -> str:
         # The free plan cuts a window to the last year and says so in every row, in the last one, or in one of its own.
-        for row in answer.json:
-            if warning := text_at(row, "warning"):
-                return warning
-        return ""
+        return _warning(answer.json)
 
     def _get(self, ticker: str, params: Mapping[str, str]) -> Request:
         # It answers in CSV unless told otherwise.
         return self.get(f"{self.base_url}/eod/{self.in_path(ticker)}", {**params, "fmt": "json"})
 
 
-def _only_warns(row: Any) -> bool:
-    return bool(text_at(row, "warning")) and "date" not in row
+def _warning(rows: Iterable[Any]) -> str:
+    """The first warning in some rows, else an empty text."""
+    for row in rows:
+        if warning := text_at(row, "warning"):
+            return warning
+    return ""
 
 
-def _adjusted(bar: Bar) -> Bar:
-    """The bar with its prices scaled as its close is, in ten digits: a low that is the close stays the close."""
-    close, adjusted = bar.close, bar.adjusted_close
+def _only_warns(row: Any, start: str, end: str) -> bool:
+    """Whether a row is there for its warning only: it has no day, or one outside the window.
 
-    def scaled(price: float | None) -> float | None:
-        if price is None or not close or adjusted is None:
-            return None
-        return number(f"{price * (adjusted / close):.10g}")
-
-    return bar._replace(
-        open=scaled(bar.open),
-        high=scaled(bar.high),
-        low=scaled(bar.low),
-        close=adjusted,
-    )
+    The free plan answers a window that it does not reach with a warning beside a bar of another day.
+    """
+    if not text_at(row, "warning"):
+        return False
+    day = text_at(row, "date")
+    return not start <= day <= end if day else "date" not in row

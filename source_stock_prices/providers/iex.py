@@ -14,7 +14,14 @@ from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, K
 
 # Refusals are plain text with Content-Type text/html.
 RULES = (
-    # The API key provided is not valid. · An API key is required to access this data and no key was provided
+    # The API key provided is not valid. This was also the reply to /chart/invalid, in a recording of 2020.
+    Rule(
+        403,
+        "api key provided is not valid",
+        Kind.BAD_CREDENTIALS,
+        fix="If the key is correct, the service may not have this chart: some reply the same to a range they lack.",
+    ),
+    # An API key is required to access this data and no key was provided
     Rule(None, "api key", Kind.BAD_CREDENTIALS),
     Rule(404, "unknown symbol", Kind.UNKNOWN_TICKER),
     # You have exceeded your allotted message quota. Please enable pay-as-you-go to regain access
@@ -27,8 +34,8 @@ RULES = (
     Rule(429, "", Kind.THROTTLED),
 )
 
-# A range word counts back from today; each reaches at least this many calendar days.
-RANGES = ((7, "7d"), (28, "1m"), (84, "3m"), (168, "6m"), (364, "1y"), (729, "2y"), (1824, "5y"))
+# A range word counts back from today; each reaches at least this many calendar days. 7d is in no list of the vendor's.
+RANGES = ((5, "5d"), (28, "1m"), (84, "3m"), (168, "6m"), (364, "1y"), (729, "2y"), (1824, "5y"))
 
 PRICE = "adjusted close"
 """A key of our own: some rows lack `fclose`."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from source_stock_prices.providers.answer import Answer, text_at
-from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.mend import mend
+from source_stock_prices.providers.provider import Provider, in_proportion
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
     USD,
+    Bar,
     Fields,
     Kind,
     Query,
@@ -71,6 +73,9 @@ ADJUSTED = AS_TRADED._replace(
 )
 FIELDS = {RAW: AS_TRADED, ALL: ADJUSTED}
 
+FILLED = ("open", "high", "low", "volume")
+"""What is null in some adjusted rows, beside an adjusted close and all numbers as traded."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Marketstack(Provider):
@@ -89,6 +94,7 @@ class Marketstack(Provider):
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
     fields = FIELDS
+    optional_fields = frozenset(("dividend", "split_factor"))  # an index has neither
     currency_field = "price_currency"
 
     api_key: str = field(repr=False)
@@ -146,6 +152,31 @@ class Marketstack(Provider):
             for ticker in tickers.get(self._symbol(row), ("",)):
                 yield ticker, row
 
+    def bar(self, row: Any, query: Query) -> Bar | None:
+        bar = super().bar(row, query)
+        if bar is None or query.adjustment == RAW or None not in (bar.open, bar.high, bar.low, bar.volume):
+            return bar
+        return self._completed(bar, row, query)
+
+    def _completed(self, adjusted: Bar, row: Any, query: Query) -> Bar:
+        """An adjusted bar with what is null in it taken from the numbers as traded, prices in proportion to the close.
+
+        Where the close is the same in both, all numbers are. Elsewhere the volume stays null, for a split changes it
+        and a dividend does not; and so do prices whose close is outside of its day's range, a slip of the vendor's.
+        """
+        ticker, cells = row
+        as_traded = mend(cells, AS_TRADED, self.optional_fields)
+        traded = as_traded and super().bar((ticker, as_traded.row), query._replace(adjustment=RAW))
+        if not traded:
+            return adjusted
+        known = traded
+        if traded.close != traded.adjusted_close:
+            if not _is_in_its_range(traded):
+                return adjusted
+            known = in_proportion(traded)._replace(volume=None)
+        nulls = [field for field in FILLED if getattr(adjusted, field) is None]
+        return adjusted._replace(**{field: getattr(known, field) for field in nulls})
+
     def _symbol(self, row: Any) -> str:
         """The spelling of a row's ticker; an empty one where it does not tell."""
         return self.spelling(text_at(row, "symbol"))
@@ -170,3 +201,8 @@ class Marketstack(Provider):
             if len(listings) == 1:
                 unambiguous[name] = alike
         return unambiguous
+
+
+def _is_in_its_range(bar: Bar) -> bool:
+    low, close, high = bar.low, bar.close, bar.high
+    return bool(low and close and high and low <= close <= high)

@@ -38,16 +38,18 @@ class Mended(NamedTuple):
 def mend(row: Mapping[str, Any], fields: Fields, optional: Container[str]) -> Mended | None:
     """A row with None for each field beside the close that is no number; None where there is no close.
 
-    Fields that are `optional` may be absent.
+    Fields that are `optional` may be absent, which is no reason to speak of.
     """
     if not is_number(row.get(fields.close)):
         return None
     mended = dict(row)
     reasons = {}
     for field, name in zip(fields._fields, fields, strict=True):
-        if name is None or (name not in row and name in optional):
+        if name is None:
             continue
-        if name not in row:
+        if name not in row and name in optional:
+            mended[name] = None
+        elif name not in row:
             reasons[field] = MISSING
         elif row[name] is not None and not is_number(row[name]):
             reasons[field] = NOT_A_NUMBER

@@ -18,6 +18,7 @@ from requests import Response
 from source_stock_prices.providers.answer import (
     Answer,
     calendar_day,
+    number,
     numbers,
     trim,
 )
@@ -43,6 +44,7 @@ from source_stock_prices.providers.terms import (
     Request,
     Rule,
 )
+from source_stock_prices.secrecy import mask
 
 CURRENCY = re.compile("[A-Z]{3}|[a-z]{3}")
 
@@ -89,7 +91,7 @@ class Provider(ABC):
     """For each adjustment, where the numbers of a bar are in a row."""
 
     optional_fields: ClassVar[frozenset[str]] = frozenset()
-    """Fields that some rows lack."""
+    """Fields that some rows lack: null without a word."""
 
     currency_field: ClassVar[str] = "currency"
     """The field of a row that holds the currency of its prices, of a vendor that tells it."""
@@ -303,6 +305,28 @@ def currency_code(text: Any) -> str | None:
     return text.upper()
 
 
+def in_proportion(bar: Bar) -> Bar:
+    """A bar as traded with its prices scaled as its close is adjusted, in ten digits; a low that is the close stays it.
+
+    A price is None where there is nothing to scale by. The volume stays as it is.
+    """
+    close, adjusted = bar.close, bar.adjusted_close
+
+    def scaled(price: float | None) -> float | None:
+        if price is None or not close or not adjusted:
+            return None
+        if price == close:
+            return adjusted
+        return number(f"{price * (adjusted / close):.10g}")
+
+    return bar._replace(
+        open=scaled(bar.open),
+        high=scaled(bar.high),
+        low=scaled(bar.low),
+        close=adjusted,
+    )
+
+
 def classify(answer: Answer, said: str, rules: Iterable[Rule]) -> Problem:
     """The problem of an answer that is not the expected container: the first rule that fits, else by status alone."""
     rule = _rule_for(answer.status, said, rules)
@@ -318,7 +342,7 @@ def classify(answer: Answer, said: str, rules: Iterable[Rule]) -> Problem:
 
 def _host(link: str) -> str:
     try:
-        return urlsplit(link).netloc
+        return urlsplit(mask(link)).netloc
     except ValueError:
         return "what is no address"
 

@@ -9,6 +9,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from source_stock_prices.secrecy import mask
+
 RAW, SPLITS, ALL = "raw", "splits", "all"
 
 USD = "USD"
@@ -25,8 +27,8 @@ MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 @lru_cache(maxsize=50_000)
 def is_ticker(text: str) -> bool:
-    """Whether some exchange or vendor could spell a ticker so."""
-    return TICKER.fullmatch(text) is not None
+    """Whether some exchange or vendor could spell a ticker so. A key that is sent back as one is none."""
+    return TICKER.fullmatch(text) is not None and mask(text) == text
 
 
 class Query(NamedTuple):
@@ -108,7 +110,7 @@ class Fields(NamedTuple):
 
 
 class Kind(Enum):
-    """Why an answer holds no bars. An empty answer is not a problem."""
+    """Why an answer holds no bars. An empty answer is not a problem. Of MACHINE the vendor is not the cause."""
 
     BAD_ADDRESS = "bad address"
     BAD_CREDENTIALS = "bad credentials"
@@ -122,6 +124,7 @@ class Kind(Enum):
     QUOTA_SPENT = "quota spent"
     UNAVAILABLE = "unavailable"
     UNREADABLE = "unreadable"
+    MACHINE = "this machine"
 
 
 class Problem(NamedTuple):

@@ -35,6 +35,13 @@ RULES = (
         Kind.QUOTA_SPENT,
         fix="The quota of different tickers resets next month.",
     ),
+    # {"detail":"Error: You have run over your monthly bandwidth allocation. Please upgrade at ..."}
+    Rule(
+        None,
+        "monthly bandwidth allocation",
+        Kind.QUOTA_SPENT,
+        fix="The bandwidth of the plan resets next month.",
+    ),
     Rule(None, "run over", Kind.QUOTA_SPENT),
     # {"detail":"Error: Ticker 'ZZZZ' not found"} · {"detail":"Not found."}
     Rule(404, "not found", Kind.UNKNOWN_TICKER),

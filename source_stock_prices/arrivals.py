@@ -1,0 +1,336 @@
+"""Bars that came, on the main thread: compared with the state, emitted, and remembered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from itertools import chain
+
+from airbyte_cdk.sources.streams.core import StreamData
+
+from source_stock_prices import healing
+from source_stock_prices.config import Config
+from source_stock_prices.entries import Entries
+from source_stock_prices.errors import ProviderError
+from source_stock_prices.gaps import LONGEST_CLOSURE, Gaps
+from source_stock_prices.market import Market, Taken
+from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
+from source_stock_prices.records import Records
+from source_stock_prices.report import Report
+from source_stock_prices.sync import Found, State
+
+GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
+CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
+LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
+
+
+class Arrivals:
+    """Takes the bars of one query after another, and makes records of those that are new or changed.
+
+    `entries` are what the state said before the sync; the `state` that the methods are given is the one to write.
+    `start` is where a ticker's history begins; `bound` the same if the user said so.
+    """
+
+    def __init__(
+        self,
+        entries: Entries,
+        market: Market,
+        config: Config,
+        *,
+        start: date,
+        bound: date | None,
+        last_final: date,
+        records: Records,
+    ) -> None:
+        self._entries = entries
+        self._market = market
+        self._config = config
+        self._provider = config.provider
+        self._start = start
+        self._bound = bound
+        self._last_final = last_final
+        self._records = records
+        self._gaps = Gaps(config.provider, start)
+        self._rewritten: dict[str, date] = {}
+        self._rereading: set[str] = set()
+
+    def reread(self) -> dict[str, date]:
+        """The tickers whose history turned out to be rewritten, with its first day: from now on it is what arrives."""
+        self._rereading = set(self._rewritten)
+        return self._rewritten
+
+    def gaps(self) -> Iterator[str]:
+        """A line for each kind of gap."""
+        return self._gaps.lines()
+
+    # The bars of some tickers
+
+    def of_tickers(
+        self,
+        query: Query,
+        tickers: Iterable[str],
+        found: Found[Bar],
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """The records of some tickers in a query's window; once they are taken, `state` has them."""
+        for ticker in tickers:
+            bars = found.get(ticker, [])
+            if self._is_history(ticker):
+                yield from self._history(query, ticker, bars, state, report)
+            elif ticker in self._rewritten:
+                continue  # what an earlier start adds comes with the history, too
+            elif not self._entries.has_read(ticker):
+                yield from self._first_bars(query, ticker, bars, state, report)
+            elif self._entries.begin_after(query, ticker):
+                yield from self._earlier_bars(query, ticker, bars, state, report)
+            else:
+                yield from self._window(query, ticker, bars, state, report)
+
+    def _is_history(self, ticker: str) -> bool:
+        """Whether a ticker's bars are its whole history, read again."""
+        if ticker in self._rereading or self._entries.is_waiting(ticker):
+            return True
+        return self._entries.changed_setting(ticker) is not None
+
+    def _first_bars(
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """Bars of a ticker that was never read before."""
+        self._gaps.read(query, ticker, bars, is_new=True)
+        yield from self._records.of(bars, report)
+        self._remember(ticker, bars, state, since=query.start)
+
+    def _earlier_bars(
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """Bars that an earlier start adds before a ticker's history."""
+        since = healing.first_day(self._entries.of(ticker))
+        self._gaps.read_before(query, ticker, bars, since)
+        yield from self._records.of(bars, report)
+        self._remember(ticker, bars, state, since=query.start)
+
+    def _window(
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """New bars of a ticker, with those before them to compare."""
+        entry = self._entries.of(ticker)
+        state_date = date.fromisoformat(entry["date"])
+        known = healing.known_of(entry)
+        asked = query.start, query.end
+        verdict = healing.judge(known, state_date, bars, asked, entry.get("price"))
+        is_cut = ticker in report.cut
+        has_whole_history = query.start <= healing.first_day(entry)
+        if verdict.rewritten and not has_whole_history:
+            if not is_cut:
+                self._tell_gone(ticker, verdict.missing, state, report)
+            self._read_again(ticker, verdict.moved_on, report)
+            return
+
+        fresh: Sequence[Bar] = verdict.fresh
+        if verdict.rewritten:
+            fresh = bars
+            self._tell_rewritten(ticker, verdict.moved_on, query.start, report)
+            self._tell_cut(query, ticker, bars, report)
+        if not bars and known:
+            report.remark(GONE, f"{ticker} ({state_date})")
+        elif verdict.missing and not is_cut:
+            self._tell_gone(ticker, verdict.missing, state, report)
+        self._gaps.read_on(query, ticker, bars, known, state_date)
+        yield from self._records.of(fresh, report)
+        self._remember(ticker, fresh, state)
+
+    def _history(
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """A ticker's whole history, read again."""
+        lack = self._lack(ticker, bars)
+        if lack:
+            problem = Problem(Kind.UNREADABLE, lack)
+            report.set_aside(ticker, ProviderError(problem))
+            return
+        self._tell_cut(query, ticker, bars, report)
+        yield from self._records.of(bars, report)
+        if self._market.is_whole:
+            self._market.replace(ticker, bars, state)
+            return
+        known_since = healing.first_day(self._entries.of(ticker))
+        self._remember(ticker, bars, state, since=min(query.start, known_since))
+
+    def _lack(self, ticker: str, bars: Sequence[Bar]) -> str | None:
+        """What a history lacks that was read before; None if it is whole. A new setting may know less."""
+        if not bars:
+            return "the reread history has no bars"
+        if not self._entries.has_read(ticker) or self._entries.changed_setting(ticker):
+            return None
+        state_date = self._entries.of(ticker)["date"]
+        if bars[-1].date < date.fromisoformat(state_date):
+            return f"the reread history has no bar for {state_date}"
+        return None
+
+    # The bars of one session
+
+    def of_session(
+        self,
+        query: Query,
+        found: Found[Bar],
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """The records of many tickers in one session; once they are taken, `state` has them."""
+        bars = list(chain.from_iterable(found.values()))
+        taken = self._market.take(query, bars, report)
+        for ticker in taken.rewritten:
+            self._read_again(ticker, query.start, report)
+        if self._market.is_whole:
+            yield from self._session_of_all(query, bars, taken, state, report)
+        else:
+            self._watch_gaps(query, found)
+            yield from self._session_of_named(query, taken, state, report)
+
+    def _session_of_all(
+        self,
+        query: Query,
+        bars: Sequence[Bar],
+        taken: Taken,
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """A session of the whole market, which has one entry in the state."""
+        for ticker in taken.rewritten:
+            state[ticker] = {"again": True}
+        for ticker in taken.missing:
+            report.remark(GONE, f"{ticker} ({query.start})")
+        yield from self._records.of(taken.bars, report)
+        self._market.remember(query, bars, state)
+        is_first_sync = not self._entries.of(ANY)
+        if is_first_sync:
+            self._market.begin(self._start, state)
+
+    def _session_of_named(
+        self,
+        query: Query,
+        taken: Taken,
+        state: State,
+        report: Report,
+    ) -> Iterator[StreamData]:
+        """A session of named tickers, which have an entry each."""
+        for ticker in taken.missing:
+            self._tell_gone(ticker, [query.start], state, report)
+        yield from self._records.of(taken.bars, report)
+        bars_of: defaultdict[str, list[Bar]] = defaultdict(list)
+        for bar in taken.bars:
+            bars_of[bar.ticker].append(bar)
+        for ticker, bars in bars_of.items():
+            since = None if self._entries.has_read(ticker) else self._start
+            self._remember(ticker, bars, state, since)
+
+    def _watch_gaps(self, query: Query, found: Found[Bar]) -> None:
+        for ticker in query.tickers:
+            bars = found.get(ticker, ())
+            if not self._entries.has_read(ticker):
+                self._gaps.read(query, ticker, bars, is_new=True)
+                continue
+            entry = self._entries.of(ticker)
+            known = healing.known_of(entry)
+            state_date = date.fromisoformat(entry["date"])
+            self._gaps.read_on(query, ticker, bars, known, state_date)
+
+    # What is found on the way
+
+    def _read_again(
+        self,
+        ticker: str,
+        moved_on: date | None,
+        report: Report,
+    ) -> None:
+        """A ticker's history was rewritten, and comes in a second round of queries."""
+        entry = self._entries.of(ANY if self._market.is_whole else ticker)
+        first = healing.first_day(entry)
+        if self._bound:
+            first = min(self._bound, first)
+        self._rewritten[ticker] = first
+        self._tell_rewritten(ticker, moved_on, first, report)
+
+    def _tell_rewritten(
+        self,
+        ticker: str,
+        moved_on: date | None,
+        first: date,
+        report: Report,
+    ) -> None:
+        title = self._provider.title
+        report.lines.append(f"{title} rewrote the history of {ticker}: {moved_on} changed. Rereading from {first}.")
+
+    def _tell_cut(
+        self,
+        query: Query,
+        ticker: str,
+        bars: Sequence[Bar],
+        report: Report,
+    ) -> None:
+        """Tells of rows that a rewritten history does not reach any more."""
+        if ticker in report.cut:
+            report.remark(CUT.format(first=report.cut[ticker]), ticker)
+        elif bars[0].date > query.start + LONGEST_CLOSURE:
+            report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
+
+    def _tell_gone(
+        self,
+        ticker: str,
+        days: Sequence[date],
+        state: State,
+        report: Report,
+    ) -> None:
+        """Bars that the vendor had, and has no more: told once, then they are holes like others."""
+        for day in days:
+            report.remark(GONE, f"{ticker} ({day})")
+        state[ticker] = healing.forget(state[ticker], days)
+
+    # What is remembered
+
+    def _remember(
+        self,
+        ticker: str,
+        bars: Sequence[Bar],
+        state: State,
+        since: date | None = None,
+    ) -> None:
+        """Bars were emitted: the state has them. `since` is the first day asked for, if they are a history."""
+        entry = healing.remember(
+            state.get(ticker),
+            bars=bars,
+            window=self._config.recheck_sessions,
+            last_final=self._last_final,
+            since=since,
+            adjustment=self._config.adjustment,
+            provider=self._provider.name,
+        )
+        if entry is None:
+            state.pop(ticker, None)
+            return
+        state[ticker] = entry
+        days = healing.known_of(entry)
+        if days:
+            self._gaps.given_up(ticker, min(days))
