@@ -13,10 +13,11 @@ IMAGE = $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml):$(shell sed -
 BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker build || \
 	{ command -v buildah >/dev/null && echo buildah build --network host; })
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Into the environment of the Python before it: with uv, or with pip where uv cannot be had.
+INSTALL := scripts/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test clean
+.PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test version clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -29,10 +30,10 @@ demo-test: .venv-demo/installed-tests ## Test the demo, with DuckDB and with Pos
 	.venv-demo/bin/python -m pytest -m demo integration_tests/demo
 
 test: lint ## Lint, then run the unit and integration tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 soak: .venv/installed-tests ## Run the tests on random data with EXAMPLES=300 examples each instead of six
-	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest integration_tests
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n auto integration_tests
 
 bench: .venv-bench/installed ## Compare the connector with other programs (RUNS=3; takes a while)
 	@.venv-bench/bin/python -m benchmarks --runs $(RUNS) --write docs/benchmarks.md
@@ -48,7 +49,7 @@ docs: .venv/installed ## Update the tables that are generated from spec.yaml and
 schedulers-test: .venv-schedulers/installed .venv-demo/installed ## Run the Airflow and Dagster examples
 	.venv-schedulers/bin/python -m pytest -c /dev/null -p no:cacheprovider docs/examples
 
-sandbox: .venv/installed-tests ## Serve imitations of the vendors' APIs on a local port (PORT=8080)
+sandbox: .venv/installed-sandbox ## Serve imitations of the vendors' APIs on a local port (PORT=8080)
 	$(BIN)/python -m integration_tests.sandbox --port $(PORT)
 
 # Your pip settings, such as a private index and its certificate, reach the build as secrets. Local paths are left out.
@@ -66,9 +67,12 @@ image: ## Build the image for Airbyte, with Docker or buildah
 image-test: .venv/installed-tests ## Build the image on a stand-in base and run it as Airbyte does (Debian, root)
 	@integration_tests/image/run.sh
 
+version: ## Set the version in every place that has it (VERSION=0.2.0)
+	@$(PYTHON) scripts/version.py $(VERSION)
+
 clean: ## Remove everything the other targets created
 	rm -rf .venv .venv-bench .venv-demo .venv-schedulers .image demo/out build dist *.egg-info \
-		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .tmp acceptance_tests_logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
@@ -76,38 +80,43 @@ clean: ## Remove everything the other targets created
 	@$(PYTHON) -c '$(FITS)' || { echo "$(PYTHON) is not Python 3.10 to 3.13" >&2; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv .venv
-	@$(PIP) install --editable .
+	@$(BIN)/python $(INSTALL) --editable .
+	@touch $@
+
+.venv/installed-sandbox: .venv/installed
+	@echo "Installing Flask, with which the sandbox serves ..."
+	@$(BIN)/python $(INSTALL) --editable '.[sandbox]'
 	@touch $@
 
 .venv/installed-tests: .venv/installed
 	@echo "Installing the test tools ..."
-	@$(PIP) install --editable '.[tests]'
+	@$(BIN)/python $(INSTALL) --editable '.[tests]'
 	@touch $@
 
 .venv-bench/installed: setup.py pyproject.toml benchmarks/requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is required; select it with make PYTHON=/path/to/python" >&2; exit 1; }
 	@echo "Setting up .venv-bench ..."
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r benchmarks/requirements.txt
+	@.venv-bench/bin/python $(INSTALL) --editable . -r benchmarks/requirements.txt
 	@touch $@
 
 .venv-demo/installed: setup.py pyproject.toml demo/requirements.txt
 	@test -n "$(DEMO_PYTHON)" || { echo "PyAirbyte requires Python 3.10, 3.11 or 3.12; select it with make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(DEMO_PYTHON) -c '$(DEMO_FITS)' || { echo "$(DEMO_PYTHON) is not Python 3.10 to 3.12, which PyAirbyte requires" >&2; exit 1; }
 	@echo "Setting up .venv-demo with $$($(DEMO_PYTHON) --version), PyAirbyte and the chart libraries."
-	@echo "This happens once, downloads 220 MB, takes 1 GB on disk and two or three minutes ..."
+	@echo "This happens once, downloads 220 MB and takes 750 MB on disk ..."
 	@$(DEMO_PYTHON) -m venv .venv-demo
-	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable . -r demo/requirements.txt
+	@.venv-demo/bin/python $(INSTALL) --editable . -r demo/requirements.txt
 	@touch $@
 
 .venv-demo/installed-tests: .venv-demo/installed integration_tests/demo/requirements.txt
 	@echo "Installing the test tools and a PostgreSQL server ..."
-	@.venv-demo/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[tests]' \
+	@.venv-demo/bin/python $(INSTALL) --editable '.[tests]' \
 		-r demo/requirements.txt -r integration_tests/demo/requirements.txt
 	@touch $@
 
 .venv-schedulers/installed: docs/examples/requirements.txt
 	@echo "Setting up .venv-schedulers ..."
 	@$(DEMO_PYTHON) -m venv .venv-schedulers
-	@.venv-schedulers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@.venv-schedulers/bin/python $(INSTALL) -r $<
 	@touch $@

@@ -1,9 +1,41 @@
+from pathlib import Path
+
 from setuptools import find_packages, setup
+
+PROJECT = ""
+"""The address of the repository, once it has one. The links of the package, and the place to report a problem to that
+the connector names in its messages, are made of it.
+"""
+PAGES = {
+    "Documentation": f"{PROJECT}/blob/main/docs/stock-prices.md",
+    "Source": PROJECT,
+    "Issues": f"{PROJECT}/issues",
+    "Changelog": f"{PROJECT}/blob/main/CHANGELOG.md",
+}
+README = Path(__file__).with_name("README.md")  # the build of the image has none
 
 setup(
     name="source-stock-prices",
     version="0.1.0",
     description="Airbyte source for daily stock prices: every final session of every ticker, read incrementally.",
+    long_description=README.read_text("utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    url=PROJECT,
+    project_urls=PAGES if PROJECT else {},
+    keywords=["airbyte", "connector", "stocks", "prices", "market data", "elt"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Financial and Insurance Industry",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Office/Business :: Financial",
+        "Typing :: Typed",
+    ],
     author="source-stock-prices contributors",
     license="MIT",
     python_requires=">=3.10,<3.14",
@@ -22,6 +54,9 @@ setup(
         "urllib3>=2.6,<3",
     ],
     extras_require={
+        "sandbox": [
+            "flask>=3,<4",
+        ],
         "tests": [
             "airbyte-cdk[dev]>=7.39,<8",  # keeps pytest below 8, as its standard tests require
             # Defines what Airbyte accepts as metadata.yaml. Not published for Python 3.13.
@@ -33,6 +68,7 @@ setup(
             "hypothesis>=6.100,<7",
             "mypy>=1.15",
             "pytest",
+            "pytest-xdist>=3.5",
             "requests-mock>=1.12,<2",
             "ruff>=0.12",
             "types-jsonschema",

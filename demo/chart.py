@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,44 @@ from matplotlib.ticker import MaxNLocator
 from plotly.graph_objects import Figure
 
 UP, DOWN, EVENT, GRID, INK = "#1a8f7d", "#d1495b", "#5b4b9a", "#e6e8ec", "#2b2d42"
+HOVER = "#9aa0ae"
 PRICES, SHARES = "US dollars a share, adjusted for splits", "Shares"
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ margin: 0; height: 100vh; height: 100dvh; display: flex; flex-direction: column; color: {ink}; }}
+h1 {{ margin: 0; padding: 12px 16px; font: bold clamp(15px, 2.4vw, 20px) sans-serif; }}
+body > div {{ flex: 1; min-height: 0; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{chart}
+</body>
+</html>
+"""
+
+HOVERING = """
+const chart = document.getElementById("{plot_id}");
+const line = chart.layout.shapes.findIndex(shape => shape.name === "hover");
+const draw = (opacity, x) => Plotly.relayout(chart, {
+    [`shapes[${line}].opacity`]: opacity, ...(x && {[`shapes[${line}].x0`]: x, [`shapes[${line}].x1`]: x})
+});
+chart.on("plotly_hover", event => draw(1, event.points[0].x));
+chart.on("plotly_unhover", () => draw(0));
+const months = whole => Plotly.relayout(chart, {"xaxis.tickmode": whole ? "array" : "auto"});
+chart.on("plotly_relayout", change => {
+    if ("xaxis.range[0]" in change || "xaxis.autorange" in change) months(change["xaxis.autorange"]);
+});
+"""
+"""Moves a line to the session that the pointer is on: a shape, because plotly's own lies over the candles. Months are
+labelled as long as all of them are seen; of a part, plotly labels what fits.
+"""
 
 
 class Bar(NamedTuple):
@@ -100,14 +138,20 @@ class Chart:
             if bar.dividend:
                 self._write(figure, bar, self.below, _dividend(bar), "bottom center")
         closed = {days[0] + timedelta(n) for n in range((days[-1] - days[0]).days)} - set(days)
+        firsts = [day for n, day in enumerate(days) if not n or day.month != days[n - 1].month]
+        figure.add_vline(days[0].isoformat(), line={"color": HOVER, "width": 1}, layer="below", opacity=0, name="hover")
         figure.update_layout(
-            title={"text": f"<b>{self.title}</b>", "x": 0.02},
             xaxis={
                 "anchor": "y2",
                 "rangebreaks": [{"values": sorted(closed)}],
                 "rangeslider": {"visible": False},
                 "gridcolor": GRID,
                 "hoverformat": "%A, %d %B %Y",
+                "showspikes": False,
+                "ticklabelstandoff": 6,
+                "tickvals": firsts,
+                "ticktext": [f"{day:%b}<br>{day:%Y}" for day in firsts],
+                "tickformat": "%d %b<br>%Y",
             },
             yaxis={"domain": [0.25, 1], "title": PRICES, "range": self.range, "gridcolor": GRID, "hoverformat": ".2f"},
             yaxis2={"domain": [0, 0.22], "title": SHARES, "nticks": 4, "gridcolor": GRID},
@@ -116,10 +160,17 @@ class Chart:
             showlegend=False,
             plot_bgcolor="white",
             font={"color": INK, "family": "sans-serif"},
-            margin={"t": 70, "b": 50, "l": 80, "r": 30},
+            margin={"t": 10, "b": 40, "l": 60, "r": 10},
         )
-        buttons = {"displaylogo": False, "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]]}
-        figure.write_html(file, include_plotlyjs=True, config=buttons, default_height="95vh")
+        buttons = {
+            "displaylogo": False,
+            "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+            "responsive": True,
+        }
+        chart = figure.to_html(
+            full_html=False, include_plotlyjs=True, config=buttons, default_height="100%", post_script=HOVERING
+        )
+        file.write_text(PAGE.format(title=escape(self.title), ink=INK, chart=chart), encoding="utf-8")
 
     @staticmethod
     def _write(figure: Figure, bar: Bar, height: float, text: str, place: str) -> None:

@@ -60,11 +60,16 @@ def main() -> None:
 
     print(f"\nThe table stock_prices in {shown(DATABASE)}:\n")
     print("  ticker   bars   first session   last session   last price   read by sync 2")
+    reread = []
     for ticker, bars, first, last, price, again in ask(TABLE, first_sync=first_sync):
+        if again == bars:
+            reread.append(ticker)
         print(f"  {ticker:<6}{bars:>7}   {first}      {last}   {price:>10.2f}   {again:>14}")
     ((ticker, day, factor),) = ask(SPLIT)
     print(f"\n{ticker} split {factor:.0f} for 1 on {day}, between the two syncs. The split divided its older prices,")
-    print(f"so sync 2 read {ticker} again from the start. For the others it read the new bars and the last one.\n")
+    others = " and ".join(other for other in reread if other != ticker)
+    print(f"so sync 2 read {ticker} again from the start; {others}, too, whose dividends changed adjusted_close.")
+    print("Of a ticker without such an event it wrote the new bars and the last one.\n")
 
     with step(f"Drawing a chart of {ticker}"):
         from chart import Chart

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import warnings
@@ -35,20 +36,44 @@ from airbyte.exceptions import PyAirbyteError
 from sqlalchemy.exc import DBAPIError
 
 CONNECTOR = Path(sys.executable).with_name("source-stock-prices")
+CONNECTOR_LOG = logging.getLogger("airbyte.source-stock-prices")
+"""Where PyAirbyte writes what the connector says."""
 PRICES = ("stock_prices",)
 
 
+class Sentences(logging.Handler):
+    """Keeps why the connector failed: PyAirbyte's own error says only that it did."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sentence = record.getMessage()
+        if sentence not in self.said:
+            self.said.append(sentence)
+
+
 def sync(config: Mapping[str, Any], database: str, streams: Sequence[str] = PRICES) -> int:
-    """Brings the tables up to date and returns the number of records read."""
+    """Brings the tables up to date and returns the number of records read.
+
+    Raises PyAirbyteError, with the connector's own sentence if it has said one.
+    """
     if not CONNECTOR.exists():
         raise PyAirbyteError(message=f"source-stock-prices is not installed in the environment of {sys.executable}.")
     source = ab.get_source("source-stock-prices", local_executable=CONNECTOR, config=dict(config))
+    sentences = Sentences()
+    CONNECTOR_LOG.addHandler(sentences)
     source.select_streams(list(streams))
     with TemporaryDirectory() as batches:
         cache = _cache(database, Path(batches))
         try:
             return int(source.read(cache=cache).processed_records)
+        except PyAirbyteError as error:
+            error.message = "\n".join(sentences.said) or error.message
+            raise
         finally:
+            CONNECTOR_LOG.removeHandler(sentences)
             cache.get_sql_engine().dispose()  # PyAirbyte would keep the DuckDB file locked
 
 

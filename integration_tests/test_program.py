@@ -17,15 +17,22 @@ from integration_tests.front_door import Output, catalog, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.faults import SECONDS
 from integration_tests.scenario import SCHEMA, config
+from source_stock_prices.about import version
 
 PROGRAMS = [[str(Path(sys.executable).with_name("source-stock-prices"))], [sys.executable, "main.py"]]
 SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT, KO, JNJ", "start_date": "2026-01-02"}
 
 
 def run(*args: str) -> Output:
-    done = subprocess.run(args, capture_output=True, text=True, timeout=300, check=False)
-    assert not done.stderr
-    return Output(done.stdout, done.returncode)
+    output, said = run_aloud(*args)
+    assert not said
+    return output
+
+
+def run_aloud(*args: str) -> tuple[Output, str]:
+    """The messages, and what a person reads who sent them to a file."""
+    done = subprocess.run(args, capture_output=True, text=True, timeout=240, check=False)
+    return Output(done.stdout, done.returncode), done.stderr
 
 
 @pytest.fixture
@@ -91,18 +98,49 @@ def test_it_keeps_the_nulls_of_a_record(files: Path) -> None:
 
 
 def test_it_ends_with_a_sentence_and_a_failure_on_a_wrong_config(files: Path) -> None:
-    """The platform shows the error's message and looks at the exit code."""
+    """The platform shows the error's message and looks at the exit code; a person sees one line on the terminal."""
     (files / "config.json").write_text(json.dumps({"stock_ticker": "AAPL"}))
-    output = run(*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json"))
+    output, said = run_aloud(
+        *PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")
+    )
     assert output.exit_code == 1
     assert output.error and output.error["message"].startswith("provider.api_key is missing: Massive")
+    assert said == f"{output.error['message']}\n"
+
+
+def test_it_says_once_why_a_read_failed(files: Path) -> None:
+    """Two streams fail for the same ticker: whoever sent the messages to a file still reads why, and reads it once."""
+    (files / "config.json").write_text(json.dumps({**SAMPLE, "stock_ticker": "AAPL, ZZZZ"}))
+    (files / "catalog.json").write_text(json.dumps(catalog(streams=("stock_prices", "dividends"))))
+    output, said = run_aloud(
+        *PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")
+    )
+    assert output.exit_code == 1
+    assert len(said.splitlines()) == 1
+    assert said.startswith("Sample market does not know the ticker ZZZZ.")
 
 
 def test_it_shows_its_commands_when_called_without_one() -> None:
-    """A person who tries it out types its name first."""
+    """A person who tries it out types its name first, and no line of JSON stands before the answer."""
     output = run(*PROGRAMS[0])
     assert output.exit_code == 0
+    assert output.text.startswith("usage: source-stock-prices")
     assert "{spec,check,discover,read}" in output.text
+
+
+def test_it_tells_its_version() -> None:
+    """The first question about a report."""
+    output = run(*PROGRAMS[0], "--version")
+    assert (output.exit_code, output.text) == (0, f"source-stock-prices {version()}\n")
+
+
+def test_it_reads_what_discover_wrote(files: Path) -> None:
+    """All streams, from the lines as they are."""
+    config = ["--config", str(files / "config.json")]
+    (files / "catalog.jsonl").write_text(run(*PROGRAMS[0], "discover", *config).text)
+    output = run(*PROGRAMS[0], "read", *config, "--catalog", str(files / "catalog.jsonl"))
+    assert output.exit_code == 0
+    assert {record["stream"] for record in output.of_type("RECORD")} >= {"stock_prices", "dividends", "tickers"}
 
 
 WAITS: dict[str, tuple[str, int]] = {

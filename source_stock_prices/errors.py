@@ -14,6 +14,7 @@ from jinja2 import TemplateError
 from requests import RequestException, exceptions
 from urllib3.exceptions import HTTPError, LocationValueError
 
+from source_stock_prices.about import issues
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import MISREAD, Kind, Problem
@@ -94,7 +95,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
         ResponseAction.FAIL,
         FailureType.system_error,
         "{title} returned an unexpected response for the {tickers}.{said} Check base_url; if it is correct, report this"
-        " as a bug.",
+        " as a bug{place}.",
         of_ticker=True,
     ),
     Kind.MACHINE: Reaction(
@@ -211,6 +212,7 @@ class ProviderError(Exception):
             outage=f"failed for the {what}" if self.status else f"cannot be reached at {provider.base_url}",
             remedy="Sync again later." if self.status else "Check the network, or sync again later.",
             key_url=f"; get one at {provider.key_url}" if provider.key_url else "",
+            place=f" at {issues()}" if issues() else "",
             pace=f" (the free plan allows {pace})" if pace else "",
         )
         return f"{sentence} {fix}".strip()

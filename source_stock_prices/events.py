@@ -64,6 +64,11 @@ def manifest(provider: str) -> Mapping[str, Any]:
     return ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {})
 
 
+def stream_names(provider: str) -> list[str]:
+    """The names of the streams that a provider's manifest has."""
+    return [str(definition["name"]) for definition in manifest(provider)["streams"]]
+
+
 def streams(prices: StockPrices) -> list[Stream]:
     """The streams that the manifest of a price stream's provider has."""
     definitions = manifest(prices.provider.name)["streams"]

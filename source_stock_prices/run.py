@@ -6,18 +6,20 @@ import gc
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, BinaryIO, TextIO, cast
 
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType
+from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType, Status
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_stock_prices.about import issues
+from source_stock_prices.command_line import parse
 from source_stock_prices.config import Config
 from source_stock_prices.endings import (
     OutputLostError,
@@ -79,6 +81,14 @@ def write_message(message: str) -> None:
         sys.stdout.buffer.flush()
 
 
+def say(sentence: str) -> None:
+    """Tells a person what went wrong, who may have sent the messages of the protocol to a file."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError):  # whoever closed it does not want to know
+        print(sentence, file=sys.stderr, flush=True)
+
+
 class Entrypoint(AirbyteEntrypoint):
     """The CDK's entrypoint, but `Config` judges a config, and records are written here and now."""
 
@@ -92,7 +102,17 @@ class Entrypoint(AirbyteEntrypoint):
         guard(found_in(config))
         update_secrets([*guarded()])
 
-    has_told_an_error = False
+    def __init__(self, source: SourceStockPrices) -> None:
+        super().__init__(source)
+        self.told: list[str] = []
+        """The sentences of the errors that were written."""
+
+    def check(self, *args: Any) -> Iterator[AirbyteMessage]:
+        for message in super().check(*args):
+            status = message.connectionStatus
+            if status and status.status is Status.FAILED:
+                say(status.message or "")
+            yield message
 
     def read(self, *args: Any) -> Iterator[AirbyteMessage]:
         for message in super().read(*args):
@@ -100,7 +120,7 @@ class Entrypoint(AirbyteEntrypoint):
             if record is None:
                 trace = message.trace
                 if trace and trace.error:
-                    self.has_told_an_error = True
+                    self.told.append(trace.error.message)
                 yield message
                 continue
             records: Iterable[Mapping[str, Any]] = [record.data]
@@ -156,6 +176,13 @@ def is_explained(error: BaseException | None) -> bool:
     return error.failure_type is not FailureType.system_error
 
 
+def unexpected(error: Exception) -> str:
+    """What to say of an error in this program."""
+    place = issues()
+    where = f" at {place}" if place else ""
+    return f"The connector failed unexpectedly: {type(error).__name__}: {error}. Please report this as a bug{where}."
+
+
 def run(args: list[str] | None = None, source: SourceStockPrices | None = None) -> None:
     """Runs one command (`spec`, `check`, `discover`, `read`) and writes its messages to standard output.
 
@@ -167,7 +194,7 @@ def run(args: list[str] | None = None, source: SourceStockPrices | None = None) 
             with output():
                 set_up()
             try:
-                write_all(args or sys.argv[1:] or ["--help"], source or SourceStockPrices())
+                write_all(args or sys.argv[1:], source or SourceStockPrices())
             except StoppedError as error:
                 logging.getLogger("airbyte").warning(
                     f"Stopped by {error.signal}. What was not checkpointed yet is dropped; the next sync resumes there."
@@ -214,10 +241,10 @@ def say_nothing(record: logging.LogRecord) -> None:
 
 def write_all(args: list[str], source: SourceStockPrices) -> None:
     """Writes every message of a command. Raises SystemExit where it failed with a sentence, which is written, too."""
+    parsed = parse(args)
     source.in_envelopes = True
     source.write = lambda message: write_message(Entrypoint.airbyte_message_to_string(message))
     entrypoint = Entrypoint(source)
-    parsed = entrypoint.parse_args(args)
     try:
         require_temporary_directory()
         with closing(entrypoint.run(parsed)) as messages:  # type: ignore[type-var]
@@ -225,16 +252,22 @@ def write_all(args: list[str], source: SourceStockPrices) -> None:
                 with STOPPING:
                     write_message(message)
     except AirbyteTracedException as error:
+        for sentence in dict.fromkeys(entrypoint.told) or [error.message or str(error)]:
+            say(sentence)
         if not is_explained(error):
             raise
-        if not entrypoint.has_told_an_error:
+        if not entrypoint.told:
             write_error(error)
         sys.exit(1)
-    except (OSError, MemoryError, RuntimeError) as error:
+    except OutputLostError:
+        raise
+    except Exception as error:
         shortage = shortage_in(error)
         if shortage is None:
+            say(unexpected(error))
             raise
         message = f"The machine that runs the connector cannot go on: {shortage.said}. {shortage.fix}"
+        say(message)
         write_error(AirbyteTracedException(message, message, FailureType.transient_error))
         sys.exit(1)
 

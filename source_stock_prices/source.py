@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import timedelta
 from logging import Logger, getLogger
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from airbyte_cdk.models import (
     AirbyteConnectionStatus,
+    AirbyteMessage,
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteCatalogSerializer,
@@ -23,12 +24,15 @@ from pendulum import DateTime
 from pendulum import now as current_time
 
 from source_stock_prices import events, secrecy, sessions, state
+from source_stock_prices.catalog import configured
 from source_stock_prices.check import check
 from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
 from source_stock_prices.http import Write
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.terms import is_ticker
 from source_stock_prices.stream import StockPrices
+
+PRICES = "stock_prices"
 
 DEFAULT_WINDOW = timedelta(days=7)
 """How far a sync without a start_date looks back, as in the tutorial."""
@@ -68,9 +72,9 @@ class SourceStockPrices(AbstractSource):
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        catalog = _content("catalog", catalog_path)
+        content = _content("catalog", catalog_path, _json_or_messages)
         try:
-            return ConfiguredAirbyteCatalogSerializer.load(catalog)
+            return ConfiguredAirbyteCatalogSerializer.load(configured(content))
         except Exception as error:  # the serializer's errors share no class of their own
             reason = trim(str(error))
             raise ConfigError(f"The catalog file {catalog_path} is not a valid configured catalog: {reason}") from error
@@ -82,6 +86,28 @@ class SourceStockPrices(AbstractSource):
     @property
     def message_repository(self) -> None:
         """None: nothing is ever put there, and the CDK would look with every record."""
+
+    def read(
+        self,
+        logger: Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """Reads the streams of a catalog. A stream that is not there fails by name, and the others are read."""
+        provider = Config.parse(config).provider
+        there = [PRICES, *events.stream_names(provider.name)]
+        for name in _states_of_other_streams(state or [], there):
+            logger.warning(f"The state of the stream {name} is ignored: {provider.title} has no such stream.")
+        for message in super().read(logger, config, catalog, state):
+            error = message.trace.error if message.trace else None
+            stream = error.stream_descriptor if error else None
+            if error and stream and stream.name not in there:
+                error.message = (
+                    f"{provider.title} has no stream {stream.name}, which is in the catalog. It has {', '.join(there)}."
+                    " Correct the name, or refresh the schema and remove the stream."
+                )
+            yield message
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         prices = self._prices(config, patient=True)
@@ -133,6 +159,15 @@ class SourceStockPrices(AbstractSource):
         )
 
 
+def _states_of_other_streams(state: list[AirbyteStateMessage], there: Sequence[str]) -> list[str]:
+    """The streams that have a state and are not there, each once."""
+    names = {}
+    for message in state:
+        if message.stream and message.stream.stream_descriptor.name not in there:
+            names[message.stream.stream_descriptor.name] = True
+    return list(names)
+
+
 def _content(what: str, path: str, parse: Callable[[str], Any] = json.loads) -> Any:
     """The parsed content of a file; `what` names the file in the sentence of the ConfigError."""
     try:
@@ -156,5 +191,16 @@ def _json_or_lines(text: str) -> Any:
         if not lines:
             return []  # an empty file is no state
         if len(lines) < 2:
+            raise
+        return [json.loads(line) for line in lines]
+
+
+def _json_or_messages(text: str) -> Any:
+    """A JSON document, or a list of the messages on each line: the output of `discover` as it was written."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if not lines or not all(line.startswith('{"type"') for line in lines):
             raise
         return [json.loads(line) for line in lines]

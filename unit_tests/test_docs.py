@@ -15,20 +15,20 @@ from typing import Any
 
 import pytest
 import yaml
-from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from jsonschema import Draft7Validator
 
 from docs import tables
 from source_stock_prices import state
+from source_stock_prices.command_line import parse
 from source_stock_prices.config import Config, unknown_keys
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.source import SourceStockPrices
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "source_stock_prices"
-PAGES = [*tables.PAGES, ROOT / "benchmarks/README.md"]
+PAGES = [*tables.PAGES, *(ROOT / name for name in ("benchmarks/README.md", "CONTRIBUTING.md", "SECURITY.md"))]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text("utf-8") for page in PAGES}
 SCHEMAS = {file.stem: file for file in (PACKAGE / "schemas").glob("*.json")}
 SPEC: dict[str, Any] = yaml.safe_load((PACKAGE / "spec.yaml").read_text("utf-8"))["connectionSpecification"]
@@ -105,7 +105,7 @@ def test_it_says_where_a_key_is_to_be_had(provider: Any) -> None:
 
 
 def flags_of_the_connector(*args: str) -> None:
-    AirbyteEntrypoint.parse_args(list(args))
+    parse(args)
 
 
 def target_of_make(*args: str) -> None:
@@ -130,7 +130,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "make": target_of_make,
     "python": file_of_python,
 }
-ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip"}
+ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip", "pipx", "pre-commit", "pytest", "uv"}
 """Programs that are not this project's. Another one is added by hand, after it was tried."""
 
 

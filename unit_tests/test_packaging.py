@@ -20,6 +20,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from scripts import version
 from source_stock_prices.http import LONGEST_WAIT
 from source_stock_prices.providers import PROVIDERS
 
@@ -122,6 +123,21 @@ def test_it_has_one_version(metadata: dict[str, Any], wheel_metadata: dict[str, 
     assert found(r"^## (\d+\.\d+\.\d+)", "CHANGELOG.md") == metadata["dockerImageTag"]
     assert found(r"^\| (\d+\.\d+\.\d+) +\|", "docs/stock-prices.md") == metadata["dockerImageTag"]
     assert found(r"io\.airbyte\.version=\"(.+?)\"", "Dockerfile") == metadata["dockerImageTag"]
+
+
+@pytest.mark.parametrize("name", version.PLACES)
+def test_it_knows_every_place_of_the_version(name: str, metadata: dict[str, Any]) -> None:
+    """`make version` sets them all, so that a release is no search."""
+    found = re.findall(version.PLACES[name].replace("%s", version.VERSION), text(name))
+    assert set(found) == {metadata["dockerImageTag"]}
+    assert text(name).count(metadata["dockerImageTag"]) == len(found)
+
+
+def test_it_is_described_to_those_who_find_the_package(wheel_metadata: dict[str, list[str]]) -> None:
+    """The page of a package is its metadata; a link to nowhere is worse than none."""
+    assert wheel_metadata["Description-Content-Type"] == ["text/markdown"]
+    assert "Typing :: Typed" in wheel_metadata["Classifier"]
+    assert all("https://" in link for link in wheel_metadata.get("Project-URL", []))
 
 
 def test_it_has_metadata_that_airbyte_accepts() -> None:

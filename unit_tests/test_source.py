@@ -1,10 +1,14 @@
 """What the source does before a stream is read."""
 
-from logging import getLogger
+import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Type
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices import SourceStockPrices
 from source_stock_prices.config import canonical
@@ -54,6 +58,83 @@ def test_it_reads_files_that_begin_with_a_byte_order_mark(tmp_path: Path) -> Non
 def test_it_masks_no_words_with_what_is_too_short_for_a_key() -> None:
     """The sentence that refuses the key `in` would lose every "in"."""
     config = canonical({"api_key": "in", "stock_ticker": "AAPL", "provider": {"name": "tiingo", "api_key": "s3cr3t"}})
-    specification = SourceStockPrices().spec(getLogger()).connectionSpecification
+    specification = SourceStockPrices().spec(logging.getLogger()).connectionSpecification
     Entrypoint.set_up_secret_filter(config, specification)
     assert filter_secrets("s3cr3t is in it.") == "**** is in it."
+
+
+LOGGER = logging.getLogger("airbyte")
+CONFIG = {"provider": {"name": "sample"}, "stock_ticker": "AAPL"}
+
+
+def discovered() -> dict[str, Any]:
+    source = SourceStockPrices()
+    message = AirbyteMessage(Type.CATALOG, catalog=source.discover(LOGGER, CONFIG))
+    return dict(AirbyteMessageSerializer.dump(message)["catalog"])
+
+
+def lines(catalog: dict[str, Any]) -> str:
+    log = {"type": "LOG", "log": {"level": "INFO", "message": "Looking."}}
+    message = {"type": "CATALOG", "catalog": catalog}
+    return f"{json.dumps(log)}\n{json.dumps(message)}\n"
+
+
+def line(catalog: dict[str, Any]) -> str:
+    return json.dumps({"type": "CATALOG", "catalog": catalog}, indent=2)
+
+
+@pytest.mark.parametrize("written", [lines, line, json.dumps])
+def test_it_reads_every_stream_of_a_catalog_that_is_not_configured(tmp_path: Path, written: Any) -> None:
+    """The output of `discover`, its message and the catalog in it are what people have, and pass."""
+    (tmp_path / "catalog.json").write_text(written(discovered()))
+    catalog = SourceStockPrices.read_catalog(str(tmp_path / "catalog.json"))
+    modes = {
+        configured.stream.name: (configured.sync_mode.value, configured.destination_sync_mode.value)
+        for configured in catalog.streams
+    }
+    assert modes == {
+        "stock_prices": ("incremental", "append_dedup"),
+        "stock_splits": ("incremental", "append_dedup"),
+        "dividends": ("incremental", "append_dedup"),
+        "tickers": ("full_refresh", "overwrite"),
+    }
+    assert catalog.streams[0].primary_key == [["stock_ticker"], ["date"]]
+
+
+def read(streams: list[str], state: Any, tmp_path: Path) -> tuple[list[Any], list[str]]:
+    """The errors and the warnings of a sync of some streams, from a state file's content."""
+    there = {stream["name"]: stream for stream in discovered()["streams"]}
+    chosen = [there.get(name, {"name": name, "json_schema": {}}) for name in streams]
+    (tmp_path / "catalog.json").write_text(json.dumps({"streams": chosen}))
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    source = SourceStockPrices()
+    config = source.configure(CONFIG, str(tmp_path))
+    catalog = source.read_catalog(str(tmp_path / "catalog.json"))
+    found = []
+    try:
+        for message in source.read(LOGGER, config, catalog, source.read_state(str(tmp_path / "state.json"))):
+            found.append(message)
+    except AirbyteTracedException:
+        pass
+    errors = [message.trace.error.message for message in found if message.trace and message.trace.error]
+    return errors, [message.record.stream for message in found if message.record]
+
+
+def test_it_names_a_stream_that_is_not_there_with_those_that_are(tmp_path: Path) -> None:
+    """The others are read all the same, as after a change of the provider."""
+    errors, streams = read(["stock_price", "stock_prices"], {}, tmp_path)
+    assert errors == [
+        "Sample market has no stream stock_price, which is in the catalog. It has stock_prices, stock_splits,"
+        " dividends, tickers. Correct the name, or refresh the schema and remove the stream."
+    ]
+    assert set(streams) == {"stock_prices"}
+
+
+def test_it_names_the_streams_of_a_state_that_are_not_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A misspelled stream in a state would have everything read again, without a word."""
+    state = {"stock_price": {"AAPL": {"date": "2026-11-20"}}, "dividends": {}}
+    with caplog.at_level("WARNING"):
+        read(["tickers"], state, tmp_path)
+    assert [record.getMessage() for record in caplog.records if "is ignored" in record.getMessage()] == [
+        "The state of the stream stock_price is ignored: Sample market has no such stream."
+    ]

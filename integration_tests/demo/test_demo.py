@@ -140,6 +140,17 @@ def test_it_makes_a_page_that_needs_no_network(printed: str, folder: Path) -> No
     assert {event["x"][0]: event["text"][0].strip() for event in events} == expected_events(bars)
 
 
+def test_it_makes_a_page_for_a_tab_and_for_a_phone(printed: str, folder: Path) -> None:
+    """It says what it is, is as wide as the screen, and labels every month, the first one too."""
+    text = (folder / "demo/out/candles.html").read_text(encoding="utf-8")
+    assert "<title>CSCO on the sample market: every price is made up</title>" in text
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
+    (months,) = re.findall(r'"ticktext":(\[.+?\])', text[-200_000:])
+    assert len(json.loads(months)) == 8
+    assert "Nov" in json.loads(months)[0]
+    assert "{plot_id}" not in text
+
+
 def expected_events(bars: list[Trade]) -> dict[str, str]:
     """One split, and dividends: those before it on the scale after it."""
     events = {SPLIT_DAY.isoformat(): "Split 4 for 1"}

@@ -16,7 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from integration_tests.sandbox import alpaca, alpha_vantage, eodhd, fmp, iex, marketstack, massive, tiingo, twelve_data
 from integration_tests.sandbox.book import Book
 from integration_tests.sandbox.control import control
-from integration_tests.sandbox.faults import PAGE, SPOILED, Fault, Faults, can_fail
+from integration_tests.sandbox.faults import PAGE, SPOILED, Fault, Faults, can_fail, kinds
 from integration_tests.sandbox.vendor import KEY, Vendor, answer
 from source_stock_prices.providers.sample_market import Trade
 from source_stock_prices.sessions import today
@@ -99,7 +99,8 @@ class Sandbox:
         question has it.
         """
         if not any(can_fail(VENDORS[name], kind) for name in ([vendor] if vendor else VENDORS)):
-            raise ValueError(f"{vendor or 'The sandbox'} has no fault {kind!r}")
+            there = ", ".join(kinds([VENDORS[vendor]] if vendor else VENDORS.values()))
+            raise ValueError(f"{vendor or 'The sandbox'} has no fault {kind!r}. It has {there}.")
         self.faults.add(Fault(kind, times, vendor, ticker))
 
     def hide(self, ticker: str, day: date) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Event, Lock
 from typing import NoReturn
@@ -77,6 +77,12 @@ def can_fail(vendor: Vendor, kind: str) -> bool:
     `-retry-after:3500`, in seconds.
     """
     return kind in KINDS or kind.partition(RETRY_AFTER)[0] in vendor.refusals
+
+
+def kinds(vendors: Iterable[Vendor]) -> list[str]:
+    """The kinds of fault that any of the vendors has, those of all vendors last."""
+    refusals = {refusal for vendor in vendors for refusal in vendor.refusals}
+    return [*sorted(refusals), *sorted(KINDS)]
 
 
 class Faults:
