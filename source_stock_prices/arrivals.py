@@ -15,7 +15,13 @@ from source_stock_prices.entries import Entries
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.gaps import LONGEST_CLOSURE, Gaps
 from source_stock_prices.market import Market, Taken
-from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
+from source_stock_prices.providers.terms import (
+    ANY,
+    Bar,
+    Kind,
+    Problem,
+    Query,
+)
 from source_stock_prices.records import Records
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, State

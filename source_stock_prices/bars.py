@@ -8,7 +8,13 @@ from datetime import date
 from typing import Any
 
 from source_stock_prices import sessions
-from source_stock_prices.providers.terms import ANY, Bar, Drop, Query, is_ticker
+from source_stock_prices.providers.terms import (
+    ANY,
+    Bar,
+    Drop,
+    Query,
+    is_ticker,
+)
 
 TOO_MUCH = 2.0**63
 """No price, volume or count is as large, and no JSON integer beyond it can be written."""

@@ -8,7 +8,12 @@ from logging import Logger
 from source_stock_prices import sessions
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.providers.answer import Answer, trim
-from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
+from source_stock_prices.providers.terms import (
+    ANY,
+    Kind,
+    Problem,
+    Query,
+)
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices, readable
 

@@ -6,7 +6,12 @@ import json
 import re
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import (
+    MISSING,
+    Field,
+    dataclass,
+    fields,
+)
 from datetime import date
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -18,7 +23,13 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices.providers import ALIASES, DEFAULT, PROVIDERS
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS, is_ticker
+from source_stock_prices.providers.terms import (
+    ALL,
+    ANY,
+    RAW,
+    SPLITS,
+    is_ticker,
+)
 from source_stock_prices.secrecy import SHORTEST
 
 BETWEEN_TICKERS = re.compile(r"[\s,;]+")

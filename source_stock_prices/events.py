@@ -6,7 +6,12 @@ how they are sent and what an error means works as for prices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -26,13 +31,28 @@ from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from requests import Response
 
 from source_stock_prices import plan, state
-from source_stock_prices.errors import RAISED, ProviderError, names, unreadable
+from source_stock_prices.errors import (
+    RAISED,
+    ProviderError,
+    names,
+    unreadable,
+)
 from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.answer import Answer, on_host
-from source_stock_prices.providers.terms import ANY, Kind, Problem, Query
+from source_stock_prices.providers.terms import (
+    ANY,
+    Kind,
+    Problem,
+    Query,
+)
 from source_stock_prices.report import Report
 from source_stock_prices.revisions import revise
-from source_stock_prices.sync import Found, State, Sync, by_ticker
+from source_stock_prices.sync import (
+    Found,
+    State,
+    Sync,
+    by_ticker,
+)
 
 if TYPE_CHECKING:
     from source_stock_prices.stream import StockPrices

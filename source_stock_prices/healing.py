@@ -10,7 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from source_stock_prices.prints import Prints, dump, load, print_of, same_prices
+from source_stock_prices.prints import (
+    Prints,
+    dump,
+    load,
+    print_of,
+    same_prices,
+)
 from source_stock_prices.providers.terms import RAW, Bar
 
 Entry = dict[str, Any]

@@ -17,11 +17,22 @@ from airbyte_cdk.sources.streams.http.error_handlers import (
     ErrorResolution,
     ResponseAction,
 )
-from requests import PreparedRequest, RequestException, Response, exceptions
+from requests import (
+    PreparedRequest,
+    RequestException,
+    Response,
+    exceptions,
+)
 from requests.auth import AuthBase
 
 from source_stock_prices.bounds import DEADLINE, late
-from source_stock_prices.errors import RAISED, REACTIONS, ProviderError, problem_of, unreadable
+from source_stock_prices.errors import (
+    RAISED,
+    REACTIONS,
+    ProviderError,
+    problem_of,
+    unreadable,
+)
 from source_stock_prices.providers.answer import Answer, trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Problem

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -11,8 +16,20 @@ from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.healing import Entry
 from source_stock_prices.prints import MarketPrints
-from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
-from source_stock_prices.recheck import Recheck, believable, known_by_session, known_of_market, remember_market
+from source_stock_prices.providers.terms import (
+    ANY,
+    Bar,
+    Kind,
+    Problem,
+    Query,
+)
+from source_stock_prices.recheck import (
+    Recheck,
+    believable,
+    known_by_session,
+    known_of_market,
+    remember_market,
+)
 from source_stock_prices.report import Report
 
 NOT_BELIEVED = "{{title}} has not all of a session of the whole market: {{names}} ({reason})."

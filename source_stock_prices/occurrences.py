@@ -10,7 +10,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from math import gcd, isclose, isfinite, prod
+from math import (
+    gcd,
+    isclose,
+    isfinite,
+    prod,
+)
 from typing import Any, NamedTuple
 
 from jsonschema import Draft7Validator, FormatChecker

@@ -7,7 +7,12 @@ the main thread, and notes in the *state* that they were emitted.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from datetime import date
 from logging import Logger
 
@@ -19,7 +24,12 @@ from source_stock_prices.config import Config
 from source_stock_prices.entries import Entries
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.market import Market
-from source_stock_prices.providers.terms import ANY, Bar, Kind, Query
+from source_stock_prices.providers.terms import (
+    ANY,
+    Bar,
+    Kind,
+    Query,
+)
 from source_stock_prices.reach import Reach
 from source_stock_prices.recheck import believable
 from source_stock_prices.records import Records

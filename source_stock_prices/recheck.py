@@ -11,7 +11,13 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from source_stock_prices.healing import Entry, first_day, known_of
-from source_stock_prices.prints import MarketPrints, dump_market, load_market, print_of, same_prices
+from source_stock_prices.prints import (
+    MarketPrints,
+    dump_market,
+    load_market,
+    print_of,
+    same_prices,
+)
 from source_stock_prices.providers.terms import Bar
 
 

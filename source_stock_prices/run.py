@@ -7,13 +7,23 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from typing import Any, BinaryIO, TextIO, cast
+from typing import (
+    Any,
+    BinaryIO,
+    TextIO,
+    cast,
+)
 
 import orjson
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import init_uncaught_exception_handler
 from airbyte_cdk.logger import init_logger
-from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification, FailureType, Status
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    ConnectorSpecification,
+    FailureType,
+    Status,
+)
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -30,7 +40,14 @@ from source_stock_prices.endings import (
 )
 from source_stock_prices.envelope import Envelope
 from source_stock_prices.errors import shortage_in
-from source_stock_prices.secrecy import Door, found_in, guard, guarded, mask_line, mask_records
+from source_stock_prices.secrecy import (
+    Door,
+    found_in,
+    guard,
+    guarded,
+    mask_line,
+    mask_records,
+)
 from source_stock_prices.source import SourceStockPrices
 
 WRITE_BUFFER_BYTES = 1 << 18

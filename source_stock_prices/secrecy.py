@@ -10,10 +10,21 @@ import binascii
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from html.entities import html5
 from itertools import accumulate, islice
-from typing import Any, NamedTuple, TextIO, TypeVar
+from typing import (
+    Any,
+    NamedTuple,
+    TextIO,
+    TypeVar,
+)
 
 T = TypeVar("T")
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from datetime import timedelta
 from logging import Logger, getLogger
 from pathlib import Path
@@ -23,10 +29,20 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from pendulum import DateTime
 from pendulum import now as current_time
 
-from source_stock_prices import events, secrecy, sessions, state
+from source_stock_prices import (
+    events,
+    secrecy,
+    sessions,
+    state,
+)
 from source_stock_prices.catalog import configured
 from source_stock_prices.check import check
-from source_stock_prices.config import Config, ConfigError, canonical, unknown_keys
+from source_stock_prices.config import (
+    Config,
+    ConfigError,
+    canonical,
+    unknown_keys,
+)
 from source_stock_prices.http import Write
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.terms import is_ticker

@@ -18,7 +18,12 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_stock_prices import revisions
 from source_stock_prices.prints import load, load_market
 from source_stock_prices.providers.answer import trim
-from source_stock_prices.providers.terms import ALL, ANY, RAW, SPLITS
+from source_stock_prices.providers.terms import (
+    ALL,
+    ANY,
+    RAW,
+    SPLITS,
+)
 
 Seen = dict[str, Any]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import (
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+)
 from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, ClassVar
@@ -17,10 +22,21 @@ from source_stock_prices.bars import clean
 from source_stock_prices.bounds import session
 from source_stock_prices.config import Config
 from source_stock_prices.errors import RAISED, ProviderError, unreadable
-from source_stock_prices.http import TIMEOUT, KeyInRequest, RequestPolicy, Write, pace
+from source_stock_prices.http import (
+    TIMEOUT,
+    KeyInRequest,
+    RequestPolicy,
+    Write,
+    pace,
+)
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers.answer import Answer, trim
-from source_stock_prices.providers.terms import Bar, Kind, Query, Request
+from source_stock_prices.providers.terms import (
+    Bar,
+    Kind,
+    Query,
+    Request,
+)
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, Sync
 

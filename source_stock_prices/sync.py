@@ -16,7 +16,12 @@ from datetime import date
 from functools import partial
 from itertools import islice
 from logging import Logger
-from typing import Any, Generic, Protocol, TypeVar
+from typing import (
+    Any,
+    Generic,
+    Protocol,
+    TypeVar,
+)
 
 import orjson
 from airbyte_cdk.sources.streams.core import StreamData

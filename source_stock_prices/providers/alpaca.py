@@ -6,7 +6,18 @@ from typing import Any
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Problem, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    SPLITS,
+    USD,
+    Fields,
+    Kind,
+    Problem,
+    Query,
+    Request,
+    Rule,
+)
 
 ADJUSTMENTS = {
     RAW: "raw",

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import (
+    date,
+    datetime,
+    timedelta,
+    timezone,
+)
 from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
 from math import isfinite

@@ -6,7 +6,17 @@ from re import sub
 
 from source_stock_prices.providers.answer import Answer, oldest_day
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    SPLITS,
+    USD,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Rule,
+)
 
 # A burst and a spent daily quota get the same answer. This is said after some minutes of waiting.
 SPENT = "The daily quota may also be used up (250 requests on the free plan): it resets tomorrow."

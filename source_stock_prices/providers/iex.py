@@ -8,9 +8,24 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from source_stock_prices.providers.answer import Answer, calendar_day, new_york_day, trim
+from source_stock_prices.providers.answer import (
+    Answer,
+    calendar_day,
+    new_york_day,
+    trim,
+)
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Query, Request, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    RAW,
+    SPLITS,
+    USD,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Rule,
+)
 
 # Refusals are plain text with Content-Type text/html.
 RULES = (

@@ -7,7 +7,13 @@ from itertools import repeat
 from re import compile as pattern
 from typing import Any
 
-from source_stock_prices.providers.answer import NUMBERS, Answer, new_york_day, number, on_host
+from source_stock_prices.providers.answer import (
+    NUMBERS,
+    Answer,
+    new_york_day,
+    number,
+    on_host,
+)
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import (
     ANY,
