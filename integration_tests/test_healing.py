@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pendulum import DateTime
 
-from integration_tests.front_door import Output, discover, read
+from integration_tests.front_door import Output, as_message, discover, read
 from integration_tests.sandbox import Sandbox
-from integration_tests.scenario import FRIDAY_EVENING, VENDORS, config, last_served, many
+from integration_tests.scenario import FRIDAY_EVENING, VENDORS, at, config, last_served, many
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.sessions import between, is_session
 
@@ -774,3 +774,13 @@ def test_it_goes_on_for_a_ticker_that_was_renamed(sandbox: Sandbox, vendor: str)
     assert "AAPL" in output.log("WARN")
     rows = {key: price for key, price in connection.closes().items() if key[0] != "AAPL"}
     assert rows == connection.served("APLE, MSFT")
+
+
+def test_it_reads_a_ticker_by_name_that_waited_as_one_of_the_market(sandbox: Sandbox) -> None:
+    """Whoever changes `*` to a list in the wrong moment has nothing to reset."""
+    state = {"*": {"date": "2026-11-18", "price": None}, "AAPL": {"again": True}}
+    settings = config(sandbox, "massive", "AAPL, MSFT", start_date="2026-11-02")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING), state=as_message(state))
+    assert output.exit_code == 0
+    assert {name for name, _ in keys_of(output)} == {"AAPL", "MSFT"}
+    assert "again" not in output.state["AAPL"]

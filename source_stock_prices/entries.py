@@ -20,6 +20,7 @@ class Entries:
         config: Config,
         bound: date | None,
     ) -> None:
+        self._is_whole_market = config.tickers == (ANY,)
         self._adjustment = config.adjustment
         self._provider = config.provider.name
         self.by_ticker: dict[str, Entry] = {}
@@ -37,8 +38,11 @@ class Entries:
         return "date" in self.of(ticker)
 
     def is_waiting(self, ticker: str) -> bool:
-        """Whether an earlier sync found a ticker's history rewritten, and did not come to read it again."""
-        return self.of(ticker).get("again") is True
+        """Whether an earlier sync of the whole market found a ticker's history rewritten, and could not read it again.
+
+        Read by name from now on, such a ticker is a new one.
+        """
+        return self._is_whole_market and self.of(ticker).get("again") is True
 
     def changed_setting(self, ticker: str) -> str | None:
         """Which setting a ticker was read with that is another one now, as a clause; None where there is none."""
