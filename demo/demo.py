@@ -68,7 +68,7 @@ def main() -> None:
     ((ticker, day, factor),) = ask(SPLIT)
     print(f"\n{ticker} split {factor:.0f} for 1 on {day}, between the two syncs. The split divided its older prices,")
     others = " and ".join(other for other in reread if other != ticker)
-    print(f"so sync 2 read {ticker} again from the start; {others}, too, whose dividends changed adjusted_close.")
+    print(f"so sync 2 read {ticker} again from the start; {others}, too: dividends changed adjusted_close.")
     print("Of a ticker without such an event it wrote the new bars and the last one.\n")
 
     with step(f"Drawing a chart of {ticker}"):

@@ -52,7 +52,7 @@ def printed(folder: Path) -> str:
             shown += letter
         killed.kill()
     with start(folder) as demo:
-        out, err = demo.communicate(timeout=240)
+        out, err = demo.communicate(timeout=900)
     assert (demo.returncode, err) == (0, ""), out + err
     return out
 

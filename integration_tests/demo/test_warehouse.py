@@ -41,7 +41,7 @@ class Warehouse:
             env={**os.environ, "PGPASSWORD": PASSWORD},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
 
     def rows(self) -> list[tuple[Any, ...]]:
@@ -158,7 +158,7 @@ def test_it_runs_the_program_of_the_readme(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"KO +2026-06-30", done.stdout), done.stdout
