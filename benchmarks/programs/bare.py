@@ -47,6 +47,7 @@ def main(file: str) -> None:
                 "adjusted_close": None,
                 "dividend": None,
                 "split_factor": None,
+                "currency": "USD",
                 "adjustment": "raw",
                 "provider": "massive",
             }

@@ -34,7 +34,7 @@ class StockPrices(HttpStream):
         return f"{self._config['base_url']}/"
 
     def get_json_schema(self) -> Mapping[str, Any]:
-        texts = ("date", "stock_ticker", "adjustment", "provider")
+        texts = ("date", "stock_ticker", "currency", "adjustment", "provider")
         return {"type": "object", "properties": {**dict.fromkeys(texts, TEXT), **dict.fromkeys(NUMBERS, NUMBER)}}
 
     def stream_slices(
@@ -89,6 +89,7 @@ class StockPrices(HttpStream):
                 "volume": row["v"],
                 "vwap": row["vw"],
                 "trade_count": row["n"],
+                "currency": "USD",
                 "adjustment": "raw",
                 "provider": "massive",
             }
