@@ -152,7 +152,7 @@ def test_it_explains_a_response_that_is_hardly_one(framing: str) -> None:
         assert is_explained(ask(liar.url))
 
 
-@pytest.mark.parametrize("url", ["http://" + "a" * 5000, "http://a..b", "http://" + "a" * 70 + ".b"])
+@pytest.mark.parametrize("url", ["http://" + "a" * 5000, "https://a..b", "https://" + "a" * 70 + ".b"])
 def test_it_explains_an_address_that_is_none(url: str) -> None:
     """urllib3 raises what requests does not know."""
     output = ask(url)
