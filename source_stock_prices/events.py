@@ -112,6 +112,7 @@ class Events(Stream):
         self._config = prices.config
         self.provider = prices.provider
         self.state: State = {}
+        self._first: dict[str, date] = {}
         self._sync: Sync[Row] = Sync(
             self,
             prices.config,
@@ -169,6 +170,7 @@ class Events(Stream):
         return self._sync.records(stream_slice or {}, self.state)
 
     def queries(self, seen: State) -> list[Query]:
+        self._first = {}
         tickers = self._config.tickers
         today = self._prices.today
         facts = plan.Facts(
@@ -250,13 +252,17 @@ class Events(Stream):
             self.logger.warning(f"{self.provider.title}: {finding}")
         yield from revision.records
 
-        start = query.start.isoformat()
-        since = before.get("since", before.get("date", start))
-        now = {
-            "date": until.isoformat(),
-            "since": min(start, since),
-            "provider": self.provider.name,
-        }
+        first = self._first.setdefault(ticker, query.start).isoformat()
+        if query.end.isoformat() < before.get("date", ""):
+            # The first of several spans, behind what was read before: the state tells of them once all are read.
+            now = {name: value for name, value in before.items() if name != "events"}
+        else:
+            since = before.get("since", before.get("date", first))
+            now = {
+                "date": until.isoformat(),
+                "since": min(first, since),
+                "provider": self.provider.name,
+            }
         if revision.events:
             now["events"] = revision.events
         state[ticker] = now

@@ -256,7 +256,8 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         if is_throttling(problem):
             most = self._max_tries if self._patient else 1
         else:
-            most = FEW_TRIES if current.has_failed_before else self._max_tries
+            is_doubted = current.has_failed_before and current.status is not None
+            most = FEW_TRIES if is_doubted else self._max_tries
         return current.tries < most and current.waited + current.wait <= LONGEST_WAIT
 
     def backoff_time(

@@ -136,8 +136,8 @@ class Market:
         reason = self._doubt(day, count, said)
         if reason is None:
             if self.is_history(day):
-                return self._uncompared(bars)
-            return self._judged(day, bars)
+                return self._uncompared(day, bars)
+            return self._judged(query, bars)
 
         report.remark(NOT_BELIEVED.format(reason=reason), str(day))
         if self.is_read(day):
@@ -146,7 +146,7 @@ class Market:
             doubt = f"the session of {day} is not believed: {reason}"
             problem = Problem(Kind.INCOMPLETE, doubt)
             raise ProviderError(problem)
-        return self._judged(day, bars)
+        return self._judged(query, bars)
 
     def _doubt(
         self,
@@ -162,15 +162,15 @@ class Market:
             self._rows_before = count
         return reason
 
-    def _uncompared(self, bars: Iterable[Bar]) -> Taken:
+    def _uncompared(self, day: date, bars: Iterable[Bar]) -> Taken:
         """The bars of a session that the state has no prints of: there is nothing to compare."""
-        waiting = self._recheck.waiting
-        fresh = [bar for bar in bars if bar.ticker not in waiting]
+        fresh = self._recheck.take(day, bars, is_recent=self._may_still_come(day))
         return Taken(fresh)
 
-    def _judged(self, day: date, bars: Iterable[Bar]) -> Taken:
+    def _judged(self, query: Query, bars: Iterable[Bar]) -> Taken:
         """What is new or changed in a session, compared with the prints of the state."""
-        session = self._recheck.judge(day, bars)
+        asked = None if self.is_whole else query.tickers
+        session = self._recheck.judge(query.start, bars, asked)
         return Taken(
             session.fresh,
             session.rewritten,

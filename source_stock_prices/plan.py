@@ -85,8 +85,9 @@ def price_queries(
     if facts.whole_market_by_date:
         first_day = _by_date_from(daily, dates, facts)
     if first_day is None:
-        queries = batches(daily + others, facts)
-        return _failed_last(queries, entries)
+        # What an earlier start adds comes after every window: one may find that a history is to be read again.
+        queries = _failed_last(batches(daily, facts), entries)
+        return queries + _failed_last(batches(others, facts), entries)
 
     alone = []
     together = {}
@@ -99,8 +100,8 @@ def price_queries(
     days = _days_from(first_day, facts)
     queries = batches(alone, facts)
     queries += _by_date(together, entries, days, facts)
-    queries += batches(others, facts)
-    return _failed_last(queries, entries)
+    queries = _failed_last(queries, entries)
+    return queries + _failed_last(batches(others, facts), entries)
 
 
 def _failed_last(queries: Iterable[Query], entries: Entries) -> list[Query]:

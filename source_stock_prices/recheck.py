@@ -63,8 +63,13 @@ class Recheck:
         self._lost: set[str] = set()
         self._held: list[tuple[Bar, str]] = []
 
-    def judge(self, day: date, bars: Iterable[Bar]) -> Session:
-        """Compares one session's bars with what is known of it."""
+    def judge(
+        self,
+        day: date,
+        bars: Iterable[Bar],
+        asked: Iterable[str] | None = None,
+    ) -> Session:
+        """Compares one session's bars with what is known of it; of any other ticker than those `asked`, nothing is."""
         before = self.known.get(day, {})
         rewritten = []
         changed = []
@@ -89,7 +94,10 @@ class Recheck:
                 changed.append(ticker)
             self._held.append((bar, now))
 
-        missing = sorted(before.keys() - served - self.waiting)
+        expected = before.keys() - self.waiting
+        if asked is not None:
+            expected &= set(asked)
+        missing = sorted(expected - served)
         for ticker in missing:
             del before[ticker]  # told once, then it is a hole like others
         self._compared |= before.keys() & served
@@ -110,6 +118,14 @@ class Recheck:
                 continue
             fresh.append(bar)
             self._keep(bar, print_)
+        return fresh
+
+    def take(self, day: date, bars: Iterable[Bar], *, is_recent: bool) -> list[Bar]:
+        """The bars of a session that nothing is known of. A later sync compares with those of a recent one."""
+        fresh = [bar for bar in bars if bar.ticker not in self.waiting]
+        if is_recent:
+            for bar in fresh:
+                self._keep(bar, print_of(bar))
         return fresh
 
     def replace(self, ticker: str, bars: Iterable[Bar]) -> None:

@@ -82,7 +82,7 @@ class StockPrices(HttpStream):
             backoff_strategy=self.policy,
         )
         self.start, self.bound, self.end, self.today = start, bound, end, today
-        self._served_until = end
+        self._served_until = date.max
         prices = Prices(
             config,
             self.logger,

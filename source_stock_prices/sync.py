@@ -251,7 +251,8 @@ class Sync(Generic[T]):
         """A ticker that had bars, and is unknown now, is no typo: it fails nothing."""
         for ticker, error in list(report.failed.items()):
             is_unknown = error.problem.kind is Kind.UNKNOWN_TICKER
-            was_read = "date" in state.get(ticker, {})
+            entry = state.get(ticker, {})
+            was_read = "date" in entry or "again" in entry
             if is_unknown and was_read:
                 del report.failed[ticker]
                 report.remark(DELISTED, ticker)
