@@ -119,6 +119,21 @@ def test_it_stops_when_no_answer_is_good(sandbox: Sandbox, vendor: str, fault: s
     assert len(sandbox.requests) <= 2 * MAX_FAILURES_IN_A_ROW * tries
 
 
+@pytest.mark.parametrize("vendor", [name for name in VENDORS if name != "massive"])  # asks for them by session
+def test_it_stops_only_once_for_the_same_tickers(sandbox: Sandbox, vendor: str) -> None:
+    """Many bad tickers before the good ones cost one sync: in the next they are known, and come last."""
+    sandbox.now = FRIDAY_EVENING
+    tickers = many(2 * MAX_FAILURES_IN_A_ROW)
+    for bad in tickers[:MAX_FAILURES_IN_A_ROW]:
+        sandbox.fail("500", times=-1, vendor=vendor, ticker=bad)
+    settings = config(sandbox, vendor, ", ".join(tickers), num_workers=1)
+    first = read(settings, now=FRIDAY_EVENING)
+    assert first.exit_code == 1
+    second = read(settings, now=FRIDAY_EVENING, state=as_message(first.state))
+    assert second.exit_code == 1
+    assert {row["stock_ticker"] for row in first.records + second.records} == set(tickers[MAX_FAILURES_IN_A_ROW:])
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_it_keeps_what_a_large_slice_had_read_when_it_stops(sandbox: Sandbox, vendor: str) -> None:
     """A slice holds several tickers; those already paid for are not asked for again."""

@@ -29,6 +29,7 @@ from source_stock_prices.sync import Found, State
 GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
 CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
 LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
+UNREAD = "{title} has no bars for {names}, whose history is to be read again. Their rows stay until it has them."
 
 
 class Arrivals:
@@ -171,12 +172,18 @@ class Arrivals:
         report: Report,
     ) -> Iterator[StreamData]:
         """A ticker's whole history, read again."""
+        if not bars and ticker not in self._rereading:
+            # Most of them are delisted and forgotten. What marks them stays in the state, so they are asked for again.
+            report.remark(UNREAD, ticker)
+            return
         lack = self._lack(ticker, bars)
         if lack:
             problem = Problem(Kind.UNREADABLE, lack)
             report.set_aside(ticker, ProviderError(problem))
             return
         self._tell_cut(query, ticker, bars, report)
+        since_first = query._replace(start=bars[0].date)
+        self._gaps.read(since_first, ticker, bars, is_new=False)
         yield from self._records.of(bars, report)
         if self._market.is_whole:
             self._market.replace(ticker, bars, state)

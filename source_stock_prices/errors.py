@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import (
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from http.client import HTTPException
 from typing import NamedTuple
 
@@ -177,11 +182,21 @@ def counted(
 
 
 class ProviderError(Exception):
-    """A problem that retrying does not solve. `status` is the HTTP status of the response, None if there was none."""
+    """A problem that retrying does not solve. `status` is the HTTP status of the response, None if there was none.
 
-    def __init__(self, problem: Problem, status: int | None = None) -> None:
+    `tried` are tickers of a batch that were asked for alone, and failed one after another.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        status: int | None = None,
+        tried: Iterable[str] = (),
+    ) -> None:
         super().__init__(f"{problem.kind.value}: {problem.said}")
-        self.problem, self.status = problem, status
+        self.problem = problem
+        self.status = status
+        self.tried = tuple(tried)
 
     @property
     def reaction(self) -> Reaction:

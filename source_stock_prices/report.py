@@ -48,8 +48,10 @@ class Report:
     event was left out.
     """
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, failed_before: Collection[str] = ()) -> None:
         self._provider = provider
+        self.failed_before = frozenset(failed_before)
+        """The tickers that failed in the last sync."""
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
         self.lines: list[str] = []
@@ -63,12 +65,7 @@ class Report:
         self._notices: defaultdict[str, list[str]] = defaultdict(list)
         self._remarks: defaultdict[str, list[str]] = defaultdict(list)
 
-    def add(
-        self,
-        other: Report,
-        query: Query,
-        known_failures: Collection[str] = (),
-    ) -> None:
+    def add(self, other: Report, query: Query) -> None:
         """Takes over the failures of one query, and stops the sync where nothing is answered any more.
 
         An unreadable answer, or an error of the vendor's server, fails its ticker. Many in a row fail the sync. Tickers
@@ -77,7 +74,7 @@ class Report:
         self.failed |= other.failed
         unanswered = []
         for ticker, error in other.failed.items():
-            if error.problem.kind in UNANSWERED and ticker not in known_failures:
+            if error.problem.kind in UNANSWERED and ticker not in self.failed_before:
                 unanswered.append(error)
 
         if len(other.failed) < len(query.tickers):

@@ -119,7 +119,6 @@ class Sync(Generic[T]):
         self._policy = policy
         self._report = Report(config.provider)
         self._left = 0
-        self._failed_before: set[str] = set()
         self._answers = self._under_way([], {})
 
     def _under_way(
@@ -166,11 +165,13 @@ class Sync(Generic[T]):
         """Which tickers failed in the last sync, and which are not to be read at all."""
         today = self._today.isoformat()
         in_future = []
+        failed = []
         for ticker, entry in seen.items():
             if entry.get("failed"):
-                self._failed_before.add(ticker)
+                failed.append(ticker)
             if entry.get("date", "") > today:
                 in_future.append(ticker)
+        self._report.failed_before = frozenset(failed)
         if in_future:
             self._warn(f"the state of {names(in_future)} is in the future; nothing is read until that date.")
 
@@ -214,6 +215,8 @@ class Sync(Generic[T]):
             except ProviderError as error:
                 if not self._half.survives(query, error, state, self._report):
                     self._report.stop(query.tickers, error)
+                for ticker in error.tried:
+                    state[ticker] = healing.failed(state.get(ticker))
             if self._report.stopped or time.monotonic() > until:
                 return
 
@@ -226,7 +229,7 @@ class Sync(Generic[T]):
     ) -> Iterator[StreamData]:
         """The records of an answer, of the tickers that did not fail."""
         self._forgive_delisted(report, state)
-        self._report.add(report, query, known_failures=self._failed_before)
+        self._report.add(report, query)
         good = self._good(query, found)
         count = sum(len(found.get(ticker, ())) for ticker in good)
         self._progress.answered(query, count)
@@ -259,8 +262,8 @@ class Sync(Generic[T]):
 
     def _answer(self, seen: State, query: Query) -> Answered[T]:
         """What a worker does: it asks, and notes what it finds in a report of its own."""
-        report = Report(self._provider)
-        failed_before = self._failed_before.issuperset(query.tickers)
+        report = Report(self._provider, self._report.failed_before)
+        failed_before = report.failed_before.issuperset(query.tickers)
         with self._policy.doubting(failed_before or self._report.is_unanswered):
             found = self._half.answer(query, seen, report)
         return found, report
@@ -312,6 +315,8 @@ def _each_alone(
         alone = query._replace(tickers=(ticker,))
         found |= by_ticker(ask, alone, report, provider)
         all_failed = report.failed.keys() >= set(query.tickers[:tried])
-        if all_failed and tried >= MAX_FAILURES_IN_A_ROW:
-            raise report.failed[ticker]
+        new_failures = report.failed.keys() - report.failed_before
+        if all_failed and len(new_failures) >= MAX_FAILURES_IN_A_ROW:
+            error = report.failed[ticker]
+            raise ProviderError(error.problem, error.status, query.tickers[:tried])
     return found
