@@ -1,7 +1,7 @@
 """The state, `{"AAPL": {"date": "2026-11-20", "price": 271.49}}`, and every shape it ever had.
 
-Per ticker it holds the last final bar that was emitted. For adjusted prices, whose history can be rewritten, it also
-holds their `"adjustment"` and, as `"since"`, the first day ever read.
+Per ticker it holds the last final bar that was emitted, the prints of the bars that are asked for again (`"bars"`), the
+`"adjustment"` and `"provider"` they were read with and, as `"since"`, the first day ever read.
 """
 
 from __future__ import annotations
