@@ -99,6 +99,8 @@ def main() -> None:
     parser.add_argument("database", help="a DuckDB file, or the URL of a PostgreSQL database")
     parser.add_argument("streams", nargs="*", default=PRICES, help="the streams to read (default: stock_prices)")
     asked = parser.parse_args()
+    # The generators that PyAirbyte leaves open say an error once more, as tracebacks, when they are collected.
+    sys.unraisablehook = lambda _: None
     try:
         config = json.loads(asked.config.read_text("utf-8"))
     except (OSError, ValueError) as error:
