@@ -406,6 +406,84 @@ def test_it_reads_again_since_the_first_day_though_the_start_is_later_now(
     assert connection.closes() == connection.served()
 
 
+BY_EVERY_WAY = [("tiingo", "AAPL, KO"), ("alpaca", "AAPL, KO"), ("massive", ", ".join(many(12))), ("massive", "*")]
+
+
+@pytest.mark.parametrize(("vendor", "tickers"), BY_EVERY_WAY)
+def test_it_reads_what_lies_between_an_end_in_the_past_and_what_it_has(
+    sandbox: Sandbox, vendor: str, tickers: str
+) -> None:
+    """An archive's start and end, set and taken away again, leave no hole behind."""
+    sandbox.universe = many(12)
+    connection = Connection(sandbox, vendor, tickers)
+    connection.sync(WEDNESDAY)
+    connection.settings |= {"start_date": "2026-08-03", "end_date": "2026-08-31"}
+    connection.sync(WEDNESDAY.add(days=1))
+    connection.settings["end_date"] = None
+    connection.sync(FRIDAY_EVENING)
+    early = date(2026, 8, 3)
+    assert connection.closes(early) == connection.served(since=early)
+
+
+@pytest.mark.parametrize(("vendor", "tickers"), BY_EVERY_WAY)
+def test_it_reads_every_row_again_though_the_end_is_in_the_past(sandbox: Sandbox, vendor: str, tickers: str) -> None:
+    """Rows after the end are in the table, too, and would keep the old adjustment."""
+    sandbox.universe = many(12)
+    connection = Connection(sandbox, vendor, tickers)
+    connection.sync(WEDNESDAY)
+    adjustment = next(each for each in PROVIDERS[vendor].adjustments if each != "raw")
+    connection.settings |= {"adjustment": adjustment, "end_date": "2026-10-20"}
+    connection.sync(WEDNESDAY.add(days=1))
+    connection.settings["end_date"] = None
+    connection.sync(FRIDAY_EVENING)
+    assert {row["adjustment"] for row in connection.rows.values()} == {adjustment}
+    assert connection.closes() == connection.served()
+
+
+@pytest.mark.parametrize("days_late", [0, 1])
+def test_it_sees_a_split_after_the_market_was_read_with_another_setting(sandbox: Sandbox, days_late: int) -> None:
+    """The re-read sessions are what the next sync compares with."""
+    sandbox.universe = many(6)
+    connection = Connection(sandbox, "massive", "*")
+    connection.sync(WEDNESDAY)
+    connection.settings["adjustment"] = "splits"
+    connection.sync(WEDNESDAY.add(hours=1))
+    sandbox.book.split(sandbox.universe[2], SPLIT_DAY, 4.0, applied=SPLIT_DAY + timedelta(days=days_late))
+    connection.sync(WEDNESDAY.add(days=1))
+    connection.sync(FRIDAY_EVENING)
+    assert connection.closes() == connection.served()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_goes_on_for_a_forgotten_ticker_whose_setting_changed(sandbox: Sandbox, vendor: str) -> None:
+    """Its history cannot be read again: a warning says so, and the others are read."""
+    adjustments = PROVIDERS[vendor].adjustments
+    connection = Connection(sandbox, vendor, adjustment=adjustments[0])
+    connection.sync(WEDNESDAY)
+    sandbox.book.delist("AAPL", SPLIT_DAY, forgotten=SPLIT_DAY)
+    connection.sync(FRIDAY_EVENING)
+    if len(adjustments) > 1:
+        connection.settings["adjustment"] = adjustments[1]
+    else:
+        connection.vendor = "fmp"
+    for day in (MONDAY, NEXT_WEEK):
+        output = connection.sync(day)
+        assert "AAPL" in output.log("WARN")
+    rows = {key: price for key, price in connection.closes().items() if key[0] != "AAPL"}
+    assert rows == connection.served("MSFT")
+
+
+@pytest.mark.parametrize(("vendor", "adjustment"), ADJUSTED)
+def test_it_names_a_session_that_a_history_read_again_lacks(sandbox: Sandbox, vendor: str, adjustment: str) -> None:
+    """Its row in the table keeps the old scale."""
+    connection = Connection(sandbox, vendor, adjustment=adjustment)
+    connection.sync(WEDNESDAY)
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    sandbox.hide("AAPL", date(2026, 10, 15))
+    output = connection.sync(FRIDAY_EVENING)
+    assert "AAPL 2026-10-15" in output.log("WARN")
+
+
 # 6. One odd thing costs no more than itself
 
 
@@ -761,6 +839,53 @@ def test_it_tells_the_platform_that_it_waits(sandbox: Sandbox) -> None:
     for status in limited:
         assert status["stream_descriptor"]["name"] == "stock_prices"
         assert status["reasons"][0]["rate_limited"]["quota_reset"]
+
+
+def test_it_tells_the_state_of_an_earlier_start_once_every_span_of_events_was_read(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Years of the whole market are several requests, and the sync may end between them."""
+    sandbox.universe = many(3)
+    days = ["2022-03-03", "2023-09-05", "2024-09-05", "2025-09-05", "2026-08-05"]
+    for day in days:
+        sandbox.book.announce(sandbox.universe[1], date.fromisoformat(day), split=2.0)
+    connection = Connection(sandbox, "massive", "*", start_date="2026-06-01", num_workers=1)
+    connection.sync(WEDNESDAY, streams=["stock_splits"])
+    connection.settings["start_date"] = "2022-01-01"
+    faults = iter([None])
+    monkeypatch.setattr(sandbox.faults, "take", lambda vendor: next(faults, "bad-key"))
+    connection.sync(WEDNESDAY.add(days=1), streams=["stock_splits"], fails=True)
+    monkeypatch.undo()
+    connection.sync(FRIDAY_EVENING, streams=["stock_splits"])
+    assert {day for _, day in connection.happened("stock_splits")} >= set(days)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_writes_a_key_once_where_an_earlier_start_meets_a_failed_ticker_and_a_split(
+    sandbox: Sandbox, vendor: str
+) -> None:
+    connection = Connection(sandbox, vendor, start_date="2026-11-02", adjustment=PROVIDERS[vendor].adjustments[-1])
+    connection.sync(WEDNESDAY)
+    sandbox.fail("500", times=-1, vendor=vendor, ticker="AAPL")
+    connection.sync(WEDNESDAY.add(days=1), fails=True)
+    sandbox.faults.clear()
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    connection.settings["start_date"] = f"{START}"
+    keys = keys_of(connection.sync(FRIDAY_EVENING))
+    assert len(keys) == len(set(keys))
+    assert connection.closes() == connection.served()
+
+
+def test_it_does_not_call_a_ticker_gone_that_is_asked_for_alone(sandbox: Sandbox) -> None:
+    """One session late, it is read by its own name, beside the sessions of the others."""
+    sandbox.universe = many(12)
+    late = sandbox.universe[3]
+    connection = Connection(sandbox, "massive", ", ".join(sandbox.universe), adjustment="splits")
+    connection.sync(WEDNESDAY)
+    sandbox.hide(late, SPLIT_DAY)
+    connection.sync(WEDNESDAY.add(days=1))
+    output = connection.sync(FRIDAY_EVENING)
+    assert "no longer serves" not in output.log("WARN")
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
