@@ -484,6 +484,45 @@ def test_it_names_a_session_that_a_history_read_again_lacks(sandbox: Sandbox, ve
     assert "AAPL 2026-10-15" in output.log("WARN")
 
 
+NAMED = ", ".join(many(3))
+
+
+@pytest.mark.parametrize(("first", "second"), [(NAMED, "*"), ("*", NAMED)])
+def test_it_reads_again_what_the_other_way_to_name_tickers_overwrote(sandbox: Sandbox, first: str, second: str) -> None:
+    """Some by name, and the whole market with another adjustment, write one table in turns."""
+    sandbox.universe = many(6)
+    sandbox.split(sandbox.universe[1], date(2026, 11, 3), 4.0)
+    connection = Connection(sandbox, "massive", first)
+    connection.sync(WEDNESDAY)
+    connection.tickers, connection.settings["adjustment"] = second, "splits"
+    connection.sync(WEDNESDAY.add(days=1))
+    connection.tickers, connection.settings["adjustment"] = first, "raw"
+    connection.sync(FRIDAY_EVENING)
+    names = sandbox.universe if first == "*" else NAMED.split(", ")
+    rows = {key: price for key, price in connection.closes().items() if key[0] in names}
+    assert rows == connection.served()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_it_goes_on_by_name_from_what_the_whole_market_has(sandbox: Sandbox, waits: bool) -> None:
+    """Also for a ticker whose history was still to be read again. No start is needed for that."""
+    sandbox.universe = many(6)
+    connection = Connection(sandbox, "massive", "*", adjustment="splits")
+    connection.sync(WEDNESDAY)
+    if waits:
+        sandbox.split(sandbox.universe[1], SPLIT_DAY, 4.0)
+        sandbox.fail("html", times=-1, vendor="massive", ticker=sandbox.universe[1])
+        connection.sync(WEDNESDAY.add(days=1), fails=True)
+        sandbox.faults.clear()
+    connection.tickers, connection.settings["start_date"] = NAMED, None
+    connection.sync(FRIDAY_EVENING)
+    if not waits:
+        sandbox.split(sandbox.universe[1], MONDAY.date(), 4.0)
+    connection.sync(MONDAY)
+    rows = {key: price for key, price in connection.closes().items() if key[0] in NAMED.split(", ")}
+    assert rows == connection.served()
+
+
 # 6. One odd thing costs no more than itself
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from source_stock_prices import healing
 from source_stock_prices.config import Config
 from source_stock_prices.healing import Entry
+from source_stock_prices.prints import dump, load_market
 from source_stock_prices.providers.terms import ANY, RAW, Query
+
+SEVERAL = "several"
+"""The provider of an entry whose rows were read with more than one setting: they are all read again."""
 
 
 class Entries:
@@ -55,3 +59,53 @@ class Entries:
         if not self.has_read(ticker):
             return False
         return query.end < healing.first_day(self.of(ticker))
+
+
+def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
+    """The entries of a state that the whole market and named tickers wrote in turns, for they share a table.
+
+    Named tickers go on from what the whole market has of them. Where one of the two overwrites rows of the other with
+    another setting, the other is to read all of them again when its turn comes.
+    """
+    is_whole = config.tickers == (ANY,)
+    now = dict(seen)
+    if not is_whole:
+        now |= _from_market(seen, config.tickers)
+    for ticker, entry in now.items():
+        is_of_other = (ticker == ANY) != is_whole
+        change = healing.changed_setting(entry, config.adjustment, config.provider.name)
+        if is_of_other and change and "date" in entry:
+            now[ticker] = {**entry, "provider": SEVERAL}
+    return now
+
+
+def _from_market(seen: Mapping[str, Entry], tickers: Iterable[str]) -> dict[str, Entry]:
+    """The entries of named tickers that the whole market has bars of, since the first day that either of them read."""
+    market = seen.get(ANY, {})
+    if "date" not in market:
+        return {}
+    since = healing.first_day(market).isoformat()
+    prints = load_market(market)
+    entries = {}
+    for ticker in tickers:
+        bars = {day: of_day[ticker] for day, of_day in prints.items() if ticker in of_day}
+        if not bars:
+            continue
+        before = seen.get(ticker, {})
+        if "date" in before:
+            first = min(since, healing.first_day(before).isoformat())
+            entries[ticker] = {**before, "since": first}
+            continue
+        last = max(bars)
+        entry = {
+            "date": last.isoformat(),
+            "price": None,
+            "adjustment": market.get("adjustment", RAW),
+            "provider": market.get("provider", SEVERAL),
+            "since": since,
+            "bars": dump(last, bars),
+        }
+        if "again" in market or "again" in before:
+            entry["provider"] = SEVERAL
+        entries[ticker] = healing.failed(entry) if before.get("failed") else entry
+    return entries

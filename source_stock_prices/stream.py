@@ -21,6 +21,7 @@ from source_stock_prices import plan, state
 from source_stock_prices.bars import clean
 from source_stock_prices.bounds import session
 from source_stock_prices.config import Config
+from source_stock_prices.entries import of_one_table
 from source_stock_prices.errors import RAISED, ProviderError, unreadable
 from source_stock_prices.http import (
     TIMEOUT,
@@ -104,7 +105,8 @@ class StockPrices(HttpStream):
     def read(self, configured_stream: ConfiguredAirbyteStream, *args: Any, **kwargs: Any) -> Iterable[StreamData]:
         # The CDK hands the state over in every mode; only an incremental sync has one.
         full = configured_stream.sync_mode == SyncMode.full_refresh
-        self.state = {} if full else state.read(self.state, self.config.tickers, self.logger)
+        before = {} if full else state.read(self.state, self.config.tickers, self.logger)
+        self.state = of_one_table(before, self.config)
         yield from self._sync.run(super().read(configured_stream, *args, **kwargs))
 
     def stream_slices(
