@@ -29,7 +29,7 @@ from source_stock_prices.sync import Found, State
 GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
 CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
 LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
-UNREAD = "{title} has no bars for {names}, whose history is to be read again. Their rows stay until it has them."
+UNREAD = "{title} has no bars to reread the history of {names} with. Old rows stay, and the next sync asks again."
 
 
 class Arrivals:
