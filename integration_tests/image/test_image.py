@@ -57,9 +57,9 @@ def inside(image: str) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture
 def connector(image: str, tmp_path: Path) -> Connector:
-    """Runs a command of the connector with the files it is given."""
+    """Runs a command of the connector with the files it is given; a person is told `says`, or nothing at all."""
 
-    def run(verb: str, **files: Any) -> Output:
+    def run(verb: str, says: str = "", **files: Any) -> Output:
         options = ["--workdir", "/source"]
         command = f"$AIRBYTE_ENTRYPOINT {verb}"
         for option, content in files.items():
@@ -68,7 +68,7 @@ def connector(image: str, tmp_path: Path) -> Connector:
             command += f" --{option} /source/{FILES[option]}"
         start = [*RUN, *options, "--entrypoint", "sh", image, "-c", f'eval "{command}"']
         done = subprocess.run(start, capture_output=True, text=True, timeout=60)
-        assert not done.stderr
+        assert done.stderr.startswith(says) and bool(done.stderr) == bool(says)
         return Output(done.stdout, done.returncode)
 
     return run
@@ -161,13 +161,13 @@ def test_it_reads_the_sample_market(connector: Connector) -> None:
 
 
 def test_it_tells_of_a_wrong_key(connector: Connector, sandbox: Sandbox) -> None:
-    """`check` answers, and a sync fails, with the sentence that the user reads."""
+    """`check` answers, and a sync fails, with the sentence that the user reads, in the terminal too."""
     settings = config(sandbox.provider("massive", key="wr0ng+k3y="), "2024-01-12")
-    sentence = "Massive (formerly Polygon.io) does not accept the API key."
-    checked = connector("check", config=settings)
+    sentence = "Massive (formerly Polygon.io) rejected the API key."
+    checked = connector("check", says=sentence, config=settings)
     assert (checked.exit_code, checked.connection["status"]) == (0, "FAILED")
     assert sentence in checked.connection["message"]
-    read = connector("read", config=settings, catalog=catalog())
+    read = connector("read", says=sentence, config=settings, catalog=catalog())
     assert (read.exit_code, read.records) == (1, [])
     assert read.error and read.error["failure_type"] == "config_error"
     assert sentence in read.error["message"]
