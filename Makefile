@@ -8,6 +8,7 @@ PYTHON ?= $(call find,$(FITS))
 DEMO_PYTHON = $(if $(filter file,$(origin PYTHON)),$(call find,$(DEMO_FITS)),$(PYTHON))
 PORT ?= 8080
 EXAMPLES ?= 300
+MINUTES ?= 60
 RUNS ?= 3
 IMAGE = $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml):$(shell sed -n 's/^  dockerImageTag: //p' metadata.yaml)
 BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker build || \
@@ -32,8 +33,9 @@ demo-test: .venv-demo/installed-tests ## Test the demo, with DuckDB and with Pos
 test: lint ## Lint, then run the unit and integration tests
 	$(BIN)/python -m pytest -n auto
 
-soak: .venv/installed-tests ## Run the tests on random data with EXAMPLES=300 examples each instead of six
+soak: .venv/installed-tests ## Run the tests on random data with EXAMPLES=300 each, then sync for MINUTES=60 under load
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n auto integration_tests
+	$(BIN)/python -m integration_tests.soak --minutes $(MINUTES)
 
 bench: .venv-bench/installed ## Compare the connector with other programs (RUNS=3; takes a while)
 	@.venv-bench/bin/python -m benchmarks --runs $(RUNS) --write docs/benchmarks.md
