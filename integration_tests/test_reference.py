@@ -19,7 +19,10 @@ from source_stock_prices.events import manifest
 from source_stock_prices.report import MAX_FAILURES_IN_A_ROW
 
 STREAMS = {name: [stream["name"] for stream in manifest(name)["streams"]] for name in VENDORS}
-WITH_EVENTS = [name for name, streams in STREAMS.items() if streams]
+WITH_EVENTS = [name for name, streams in STREAMS.items() if "stock_splits" in streams]
+WITH_TICKERS = [name for name, streams in STREAMS.items() if "tickers" in streams]
+OF_LISTS = {("eodhd", "tickers")}
+"""Streams that are read from a list, where no request names a ticker."""
 TICKERS = ["AAPL", "MSFT", "BRK.B"]
 START = date(2019, 1, 2)
 """Both AAPL and MSFT split after it."""
@@ -252,7 +255,9 @@ def test_it_sets_a_ticker_aside_whose_answer_is_no_good(sandbox: Sandbox, vendor
     assert output.error
     assert output.error["failure_type"] == ("transient_error" if fault == "500" else "system_error")
     assert "MSFT" in output.error["message"]
-    assert output.statuses.count("INCOMPLETE") == len(STREAMS[vendor])
+    assert output.statuses.count("INCOMPLETE") == len(
+        [name for name in STREAMS[vendor] if (vendor, name) not in OF_LISTS]
+    )
     state = output.states_of("stock_splits")[-1]
     assert state.pop("MSFT") == {"failed": True}
     assert set(state) == {"AAPL", "BRK.B"}
@@ -335,7 +340,7 @@ def test_it_reads_the_events_of_the_whole_market(sandbox: Sandbox) -> None:
     assert min(seen["events"]) > "2026-08-21"  # those of the lookback
     sandbox.requests.clear()
     sync(sandbox, "massive", FRIDAY_EVENING.add(days=1), "*", state=output.state_messages)
-    assert len(sandbox.requests) == 3
+    assert len(sandbox.requests) == 4
 
 
 def test_it_is_whole_wherever_the_whole_market_is_killed(sandbox: Sandbox) -> None:
@@ -403,3 +408,72 @@ def test_it_waits_for_the_amount_of_a_dividend_that_is_expected(sandbox: Sandbox
     sandbox.book.amend(ticker, day, dividend=0.31)
     second = sync(sandbox, "fmp", FRIDAY_EVENING.add(days=3), tickers=ticker, state=first.state_messages)
     assert amounts(second.rows("dividends")) == {(ticker, f"{day}"): 0.31}
+
+
+def listed(sandbox: Sandbox, vendor: str, tickers: str) -> Output:
+    sandbox.requests.clear()
+    return read(settings(sandbox, vendor, tickers), now=at(sandbox, FRIDAY_EVENING), streams=["tickers"])
+
+
+@pytest.mark.parametrize("vendor", WITH_TICKERS)
+def test_it_names_a_ticker_that_the_vendor_does_not_know(sandbox: Sandbox, vendor: str) -> None:
+    output = listed(sandbox, vendor, "AAPL, ZZZZ")
+    assert [row["stock_ticker"] for row in output.rows("tickers")] == ["AAPL"]
+    assert output.exit_code == 1
+    assert output.error and "does not know the ticker ZZZZ" in output.error["message"]
+
+
+@pytest.mark.parametrize("vendor", ["massive", "eodhd", "fmp"])
+def test_it_keeps_a_delisted_ticker_with_its_last_day_where_the_vendor_knows_it(sandbox: Sandbox, vendor: str) -> None:
+    """A list of delisted tickers is asked for only where one of the tickers is not among the others."""
+    all_active = listed(sandbox, vendor, "AAPL, KO, MSFT")
+    requests = len(sandbox.requests)
+    assert {row["active"] for row in all_active.rows("tickers")} == {True}
+    assert requests == (1 if vendor == "eodhd" else 3)
+    sandbox.book.delist("KO", date(2026, 10, 5))
+    output = listed(sandbox, vendor, "AAPL, KO, MSFT")
+    assert output.exit_code == 0, output.error
+    rows = {row["stock_ticker"]: row for row in output.rows("tickers")}
+    assert len(output.rows("tickers")) == 3
+    assert [rows[ticker]["active"] for ticker in ("AAPL", "KO", "MSFT")] == [True, False, True]
+    assert rows["KO"]["name"]
+    assert rows["KO"]["delisted_date"] == (None if vendor == "eodhd" else "2026-10-05")
+    assert len(sandbox.requests) == requests + 1
+
+
+def test_it_asks_for_an_exchange_once_whatever_the_number_of_its_tickers(sandbox: Sandbox) -> None:
+    sandbox.universe += ["BARC.LSE", "VOD.LSE"]
+    output = listed(sandbox, "eodhd", "VOD.LSE, AAPL, BARC.LSE, BRK.B, MSFT")
+    assert output.exit_code == 0
+    assert {row["stock_ticker"]: row["exchange"] for row in output.rows("tickers")} == {
+        "VOD.LSE": "LSE",
+        "BARC.LSE": "LSE",
+        "AAPL": "NYSE",
+        "BRK.B": "NYSE",
+        "MSFT": "NYSE",
+    }
+    assert sorted(request.path for request in sandbox.requests) == [
+        "/exchange-symbol-list/LSE",
+        "/exchange-symbol-list/US",
+    ]
+
+
+def test_it_sees_the_delisted_tickers_of_the_whole_market(sandbox: Sandbox) -> None:
+    sandbox.universe = ["AAPL", "CSCO", "KIMpL"]
+    sandbox.book.delist("CSCO", date(2026, 10, 5))
+    output = listed(sandbox, "massive", "*")
+    found = {row["stock_ticker"]: (row["active"], row["delisted_date"]) for row in output.rows("tickers")}
+    assert found == {"AAPL": (True, None), "CSCO": (False, "2026-10-05"), "KIMpL": (True, None)}
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_it_walks_the_delisted_companies_as_far_as_it_must(sandbox: Sandbox, days: int) -> None:
+    """A hundred a page, latest first."""
+    sandbox.universe = many(150)
+    for n, ticker in enumerate(sandbox.universe):
+        sandbox.book.delist(ticker, date(2026, 11, 19) - timedelta(days=n))
+    ticker = sandbox.universe[99 + days]
+    output = listed(sandbox, "fmp", ticker)
+    (row,) = output.rows("tickers")
+    assert row["delisted_date"] == f"{date(2026, 11, 19) - timedelta(days=99 + days)}"
+    assert [request.path for request in sandbox.requests][1:] == ["/stable/delisted-companies"] * (1 + days)

@@ -1,4 +1,4 @@
-"""The streams `stock_splits`, `dividends` and `tickers`, as the manifests of `manifest/` tell.
+"""The streams `stock_splits` and `dividends`, and what they share with `tickers`: all are as the manifests tell.
 
 A manifest says what is asked and where the fields are; the CDK's declarative runtime reads it. When requests are made,
 how they are sent and what an error means works as for prices.
@@ -12,6 +12,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from dataclasses import fields
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -39,12 +40,8 @@ from source_stock_prices.errors import (
 )
 from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.answer import Answer, on_host
-from source_stock_prices.providers.terms import (
-    ANY,
-    Kind,
-    Problem,
-    Query,
-)
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ANY, Query
 from source_stock_prices.report import Report
 from source_stock_prices.revisions import revise
 from source_stock_prices.sync import (
@@ -89,21 +86,17 @@ def stream_names(provider: str) -> list[str]:
     return [str(definition["name"]) for definition in manifest(provider)["streams"]]
 
 
-def streams(prices: StockPrices) -> list[Stream]:
-    """The streams that the manifest of a price stream's provider has."""
-    definitions = manifest(prices.provider.name)["streams"]
-    return [Events(definition, prices) for definition in definitions]
-
-
 class Events(Stream):
-    """A stream of a manifest: the events of each ticker since the start and as far ahead as they are announced, or a
-    row a ticker.
+    """A stream of a manifest: the events of each ticker since the start and as far ahead as they are announced.
 
-    The state of events holds the day up to which a ticker was asked for, and as `since` the first day ever asked for:
+    The state holds the day up to which a ticker was asked for, and as `since` the first day ever asked for:
     `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01", "events": {"2026-11-18": "rA1b"}}}`, with the prints of the
     events that are asked for again (see `revisions`). What came to be known later is found by asking again. A ticker
     that fails keeps its state, and the others go on.
     """
+
+    list_name = ""
+    """Which of the vendor's lists is asked for, of a stream that has several."""
 
     def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
         self._definition = definition
@@ -171,40 +164,32 @@ class Events(Stream):
 
     def queries(self, seen: State) -> list[Query]:
         self._first = {}
-        tickers = self._config.tickers
+        queries = plan.event_queries(
+            self._config.tickers,
+            seen,
+            end=self._config.end_date,
+            lookback=self._lookback,
+            facts=self.facts(self._parameters.get("tickers_per_request", 1)),
+        )
+        if not queries:
+            today = self._prices.today
+            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
+        return queries
+
+    def facts(self, tickers_per_request: int) -> plan.Facts:
+        """What a plan rests on."""
         today = self._prices.today
-        facts = plan.Facts(
+        return plan.Facts(
             blank=Query((), today, today, self._config.adjustment, today),
             start=self._prices.start,
             bound=self._prices.bound,
             provider=self.provider.name,
-            tickers_per_request=self._parameters.get("tickers_per_request", 1),
+            tickers_per_request=tickers_per_request,
             bars_per_request=None,
         )
-        if self.cursor_field:
-            queries = plan.event_queries(
-                tickers,
-                seen,
-                end=self._config.end_date,
-                lookback=self._lookback,
-                facts=facts,
-            )
-        else:
-            queries = plan.ticker_queries(tickers, facts)
-        if not queries:
-            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
-        return queries
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
-        rows = by_ticker(self.ask, query, report, self.provider)
-        if self.cursor_field:
-            return rows
-        unknown = set(query.tickers) - rows.keys() - report.failed.keys() - {ANY}
-        for ticker in query.tickers:
-            if ticker in unknown:
-                problem = Problem(Kind.UNKNOWN_TICKER, "")
-                report.set_aside(ticker, ProviderError(problem))
-        return rows
+        return by_ticker(self.ask, query, report, self.provider)
 
     def records(
         self,
@@ -214,10 +199,6 @@ class Events(Stream):
         state: State,
         report: Report,
     ) -> Iterator[Row]:
-        if not self.cursor_field:
-            for ticker in tickers:
-                yield from found.get(ticker, ())
-            return
         for ticker in query.tickers:
             if ticker not in report.failed:
                 yield from self._revisions(ticker, query, found, state, report)
@@ -290,16 +271,10 @@ class Events(Stream):
 
     def ask(self, query: Query, report: Report) -> Found[Row]:
         """The rows of an answer, every page of it, by ticker; raises ProviderError."""
-        spellings = {}
-        if query.tickers != (ANY,):
-            for ticker in query.tickers:
-                spellings[self.provider.spelling(ticker)] = ticker
         rows: list[Any] = []
         try:
             requester, records = self._retrieve(query, report)
-            for record in records:
-                row = dict(record.data)
-                row["stock_ticker"] = ticker_of(row.get("stock_ticker"), spellings)
+            for row in self.told(records, query, report):
                 row["provider"] = self.provider.name
                 rows.append(row)
             occurrences = self._reader.read(
@@ -321,11 +296,30 @@ class Events(Stream):
         report.doubts |= occurrences.doubts
         return occurrences.records
 
+    def told(
+        self,
+        records: Iterable[Any],
+        query: Query,
+        report: Report,
+    ) -> Iterator[Row]:
+        """The rows of an answer, each with the ticker that it is about as we spell it; None for one not asked for."""
+        spellings = self.spellings(query)
+        for record in records:
+            row = dict(record.data)
+            row["stock_ticker"] = ticker_of(row.get("stock_ticker"), spellings)
+            yield row
+
+    def spellings(self, query: Query) -> dict[str, str]:
+        """The tickers that a query is about by the vendor's spelling; none for the whole market."""
+        if query.tickers == (ANY,):
+            return {}
+        return {self.provider.spelling(ticker): ticker for ticker in query.tickers}
+
     def _retrieve(self, query: Query, report: Report) -> tuple[Requester, Iterable[Any]]:
         """The records that the CDK makes of a query's pages, and who sends for them."""
         # A retriever for each query: the CDK's holds on to a template that failed once, and would read no row after it.
         factory = ModelToComponentFactory()
-        config = {"base_url": self.provider.base_url}
+        config = settings(self.provider)
         transformations = []
         for each in self._definition.get("transformations", ()):
             transformation = factory.create_component(AddFields, each, config)
@@ -352,16 +346,18 @@ class Events(Stream):
 
     def _slice(self, query: Query) -> StreamSlice:
         """A query as the manifests know it."""
-        symbols = ""
-        if query.tickers != (ANY,):
-            symbols = ",".join(map(self.provider.spelling, query.tickers))
+        spellings = self.spellings(query)
         return StreamSlice(
-            partition={"symbols": symbols},
+            partition={"symbols": ",".join(spellings)},
             cursor_slice={
                 "start": query.start.isoformat(),
                 "end": query.end.isoformat(),
             },
-            extra_fields={"today": query.today.isoformat()},
+            extra_fields={
+                "today": query.today.isoformat(),
+                "list": self.list_name,
+                "spellings": spellings,
+            },
         )
 
     @property
@@ -379,6 +375,11 @@ class Events(Stream):
     @cached_property
     def _reader(self) -> Reader:
         return Reader(self.get_json_schema(), self.primary_key)
+
+
+def settings(provider: Provider) -> dict[str, Any]:
+    """What a manifest knows of the config: the settings of the provider that are no secrets."""
+    return {setting.name: getattr(provider, setting.name) for setting in fields(provider) if setting.repr}
 
 
 class Requester:

@@ -395,10 +395,23 @@ def _combined(rows: Rows, currencies: Sequence[str]) -> Combined:
         return _dividend(rows, currencies)
     if "ratio" in first:
         return _split(rows)
+    if "delisted_date" in first:
+        rows = _of_last_listing(rows)
     last = rows[-1].record
     if all(row.record == last for row in rows):
         return last, []
     return last, ["Two rows contradict each other. The later one is kept."]
+
+
+def _of_last_listing(rows: Rows) -> Rows:
+    """Of the companies that had a ticker, one after the other, the rows of the one that has it or had it last."""
+
+    def until(row: Examined) -> str:
+        is_delisted = row.record["active"] is False
+        return row.record["delisted_date"] or ("" if is_delisted else date.max.isoformat())
+
+    last = max(map(until, rows))
+    return [row for row in rows if until(row) == last]
 
 
 def _dividend(rows: Rows, currencies: Sequence[str]) -> Combined:

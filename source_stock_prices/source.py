@@ -31,6 +31,7 @@ from pendulum import now as current_time
 
 from source_stock_prices import (
     events,
+    reference,
     secrecy,
     sessions,
     state,
@@ -127,7 +128,7 @@ class SourceStockPrices(AbstractSource):
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         prices = self._prices(config, patient=True)
-        return [prices, *events.streams(prices)]
+        return [prices, *reference.streams(prices)]
 
     def check(self, logger: Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         # The CDK's own method would return the sentence as a quoted repr, without masking secrets.

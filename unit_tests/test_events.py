@@ -2,8 +2,8 @@
 
 A case of `unit_tests/manifests/<provider>.json` names the `stream`, the `tickers` and the window that are asked for;
 `asked` are the requests that follow, each as path and parameters, `answers` the bodies they are given, with `status`
-or 200, and `rows` what is in them: only the fields that are not null, without `provider`. `source` says where a shape
-is known from.
+or 200, and `rows` what is in them: only the fields that are not null, without `provider`. `list` is which of a vendor's
+lists of tickers is asked for, if not the first. `source` says where a shape is known from.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airbyte_cdk.sources.declarative.concurrent_declarative_source import (
     validate_manifest,
 )
 
-from source_stock_prices import events
+from source_stock_prices import events, reference
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.events import MANIFESTS, Events, Row, manifest
@@ -40,7 +40,7 @@ def streams(provider: dict[str, str], tickers: str = "AAPL") -> dict[str, Events
     """The reference streams of a provider by name."""
     config = Config.parse({"provider": provider, "stock_ticker": tickers})
     prices = StockPrices(config, start=TODAY, end=TODAY, last_final=TODAY, today=TODAY, patient=False)
-    return {stream.name: stream for stream in events.streams(prices)}
+    return {stream.name: stream for stream in reference.streams(prices)}
 
 
 def cases() -> Iterator[Any]:
@@ -73,6 +73,7 @@ def test_it_reads_the_rows_of_an_answer(name: str, case: dict[str, Any], monkeyp
     monkeypatch.setattr(PROVIDERS["sample"], "respond", lambda self, request: None)  # it answers itself
     provider, tickers = {"name": name, **case.get("settings", {"api_key": "t3st+k3y/="})}, tuple(case["tickers"])
     stream = streams(provider, ",".join(tickers))[case["stream"]]
+    stream.list_name = case.get("list", stream.list_name)
     start, end = (date.fromisoformat(case.get(side, "2026-11-20")) for side in ("start", "end"))
     report = Report(PROVIDERS[name](**{key: value for key, value in provider.items() if key != "name"}))
     query = Query(tickers, start, end, "raw", TODAY)
@@ -162,6 +163,8 @@ def test_it_ends_where_a_vendor_repeats_its_pages_for_ever(monkeypatch: pytest.M
 
 def test_it_tells_a_ticker_that_is_not_known_from_an_answer_that_cannot_be_read() -> None:
     stream = streams({"name": "fmp", "api_key": "s3cr3t"})["tickers"]
+    assert answers(stream, []) == ([], [])
+    stream.list_name = "delisted-companies"
     assert answers(stream, []) == ([], ["unknown ticker"])
     assert answers(stream, "<html>") == ([], ["unreadable"])
 

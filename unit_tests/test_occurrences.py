@@ -328,6 +328,19 @@ def test_it_takes_the_later_of_two_rows_of_a_ticker() -> None:
     assert said(found) == "AAA: Two rows contradict each other. The later one is kept."
 
 
+def test_it_takes_the_company_that_has_a_ticker_or_had_it_last() -> None:
+    """Tickers are given again: one list has them all."""
+    first = {"stock_ticker": "AAPL", "name": "First", "active": False, "delisted_date": "2009-03-02"}
+    second = {**first, "name": "Second", "delisted_date": "2020-03-02"}
+    undated = {**first, "name": "Undated", "delisted_date": None}
+    now = {**first, "name": "Now", "active": True, "delisted_date": None}
+    for rows, name in (([second, first, undated], "Second"), ([first, now, second], "Now"), ([undated], "Undated")):
+        found = read(rows, reader("tickers"))
+        assert [record["name"] for record in found.records["AAPL"]] == [name]
+        assert not found.findings
+    assert "contradict each other" in said(read([now, {**now, "name": "Both"}], reader("tickers")))
+
+
 @pytest.mark.parametrize(
     ("named", "spellings", "ticker"),
     [

@@ -69,6 +69,7 @@ class Book:
         self._forgotten: dict[str, date] = {}
         self._known_since: dict[str, date] = {}
         self._old_names: dict[str, str] = {}
+        self._names_before: dict[str, str] = {}
 
     # What happened
 
@@ -115,12 +116,23 @@ class Book:
                 told[new] = told[old]
         self._hidden |= {(new, hidden) for ticker, hidden in self._hidden if ticker == old}
         self._old_names[new] = self._old_names.get(old, old)
+        self._names_before[new] = old
         self._known_since[new] = self._forgotten[old] = day
 
     def is_known(self, ticker: str, today: date) -> bool:
         """Whether vendors know a ticker on a day."""
         known_since, forgotten = self._known_since.get(ticker, today), self._forgotten.get(ticker, date.max)
         return market.is_listed(ticker) and known_since <= today < forgotten
+
+    def delisted_on(self, ticker: str, today: date) -> date | None:
+        """The day since which a ticker is not traded any more, if that is so on a day."""
+        day = self._delisted.get(ticker)
+        return day if day and day <= today else None
+
+    def renamed(self, today: date) -> list[tuple[date, str, str]]:
+        """The changes of tickers up to a day: since when, from, to."""
+        changes = [(day, self._names_before[new], new) for new, day in self._known_since.items() if day <= today]
+        return sorted(changes)
 
     # What is announced
 

@@ -111,6 +111,35 @@ def dividends(ticker: str) -> Response:
     return _table("Date,Dividends", rows)
 
 
+@vendor.get("/exchange-symbol-list/<exchange>")
+def symbols(exchange: str) -> Response:
+    """Every ticker of an exchange: the active ones, or with `delisted=1` the others. There is no date."""
+    if g.free:
+        return REFUSALS["plan"]()
+    is_delisted = request.args.get("delisted") == "1"
+    codes = [ticker.removesuffix(f".{exchange}") for ticker in vendor.universe() if _exchange_of(ticker) == exchange]
+    spellings = [code.replace(".", "-") for code in codes]
+    wanted = [code for code in spellings if bool(vendor.delisted(f"{code}.{exchange}")) is is_delisted]
+    return _table("Code,Name,Country,Exchange,Currency,Type,Isin", [_symbol(code, exchange) for code in wanted])
+
+
+def _exchange_of(ticker: str) -> str:
+    _, _, exchange = ticker.rpartition(".")
+    return exchange if len(exchange) > 1 and exchange != ticker else "US"
+
+
+def _symbol(code: str, exchange: str) -> dict[str, Any]:
+    return {
+        "Code": code,
+        "Name": f"{code} Synthetic Corp.",
+        "Country": "USA" if exchange == "US" else "UK",
+        "Exchange": "NYSE" if exchange == "US" else exchange,
+        "Currency": "USD" if exchange == "US" else "GBX",
+        "Type": "Common Stock",
+        "Isin": None,
+    }
+
+
 def _shares(split: float) -> str:
     return f"{max(split, 1):.6f}/{max(1 / split, 1):.6f}"
 

@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response, g, request
 
 from integration_tests.sandbox.book import Event
-from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer
+from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer, sandbox
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 MOST_ROWS = 5000
@@ -25,6 +25,9 @@ FREE_LIMIT = 5
 """The largest `limit` that the free plan accepts. Without a limit, it returns everything."""
 
 MOST_EVENTS = 1000
+
+MOST_DELISTED = 100
+"""The rows of a page of delisted companies, whatever more is asked for."""
 
 ADJUSTMENTS = {"non-split-adjusted": "raw", "full": "splits", "dividend-adjusted": "all", "light": "splits"}
 
@@ -174,8 +177,30 @@ def profile() -> Response:
         return REFUSALS["ticker-plan"]()
     known = {"symbol": ticker, "companyName": f"{ticker} Synthetic Corp.", "currency": "USD"}
     listing = {"exchangeFullName": "New York Stock Exchange", "exchange": "NYSE"}
-    flags = {"isEtf": False, "isActivelyTrading": True, "isAdr": False, "isFund": False}
+    flags = {"isEtf": False, "isActivelyTrading": not vendor.delisted(ticker), "isAdr": False, "isFund": False}
     return answer([{**known, **listing, **flags}] if vendor.listed(ticker) else [])
+
+
+@vendor.get("/stable/delisted-companies")
+def delisted_companies() -> Response:
+    """The companies that were delisted, latest first, at most 100 a page; the free plan has the first page."""
+    page = request.args.get("page", 0, type=int)
+    if g.free and page:
+        return REFUSALS["ticker-plan"]()
+    limit = min(request.args.get("limit", MOST_DELISTED, type=int), MOST_DELISTED)
+    days = {ticker: vendor.delisted(ticker.replace(".", "-")) for ticker in sorted(sandbox().universe)}
+    latest = sorted(((day, ticker) for ticker, day in days.items() if day), reverse=True)
+    return answer([_company(ticker, day) for day, ticker in latest[page * limit :][:limit]])
+
+
+def _company(ticker: str, day: date) -> dict[str, str]:
+    return {
+        "symbol": ticker.replace(".", "-"),
+        "companyName": f"{ticker} Synthetic Corp.",
+        "exchange": "NYSE",
+        "ipoDate": f"{FIRST_SESSION}",
+        "delistedDate": f"{day}",
+    }
 
 
 @vendor.get("/api/<path:path>")

@@ -212,17 +212,19 @@ def _page(rows: Sequence[Any]) -> Response:
 @vendor.get("/v3/reference/tickers/<ticker>")
 def ticker_reference(ticker: str) -> Response:
     """The reference data of one ticker."""
-    if not vendor.listed(ticker):
+    if not vendor.listed(ticker) or vendor.delisted(ticker):
         return REFUSALS["unknown-ticker"]()
     return answer({"request_id": _request_id(), "results": _reference(ticker), "status": "OK"})
 
 
 @vendor.get("/v3/reference/tickers")
 def ticker_references() -> Response:
-    """The tickers of the market, sorted by name, in pages."""
+    """The tickers of the market that are traded, or of those that are not, sorted by name, in pages."""
     asked = _asked()
+    is_active = asked.get("active", "true") == "true"
     names = sorted(sandbox().universe, reverse=asked.get("order") == "desc")
-    names = [name for name in names if asked.get("ticker", name) == name and asked.get("active", "true") == "true"]
+    names = [name for name in names if asked.get("ticker", name) == name]
+    names = [name for name in names if (vendor.delisted(name) is None) is is_active]
     offset, limit = int(asked.get("ap", "0")), _limit(asked, default=100, most=1000)
     page = names[offset : offset + limit]
     results = [_reference(name) for name in page]
@@ -320,6 +322,8 @@ def _shortest(volume: float) -> orjson.Fragment:
 
 
 def _reference(ticker: str) -> dict[str, Any]:
+    day = vendor.delisted(ticker)
+    delisted = {"delisted_utc": f"{day}T00:00:00Z"} if day else {}
     return {
         "ticker": ticker,
         "name": f"{ticker} Synthetic Corp.",
@@ -327,7 +331,8 @@ def _reference(ticker: str) -> dict[str, Any]:
         "locale": "us",
         "primary_exchange": "XNYS",
         "type": "CS",
-        "active": True,
+        "active": not delisted,
+        **delisted,
         "currency_name": "usd",
         "last_updated_utc": f"{vendor.hours.last_final(vendor.now)}T00:00:00Z",
     }

@@ -122,6 +122,16 @@ class Vendor(Blueprint):
         ticker = self.market_ticker(spelling)
         return ticker if ticker and sandbox().book.is_known(ticker, self.now.date()) else None
 
+    def delisted(self, spelling: str) -> date | None:
+        """Since when a ticker in this vendor's spelling is not traded any more; None where it is."""
+        ticker = self.market_ticker(spelling)
+        return sandbox().book.delisted_on(ticker, self.now.date()) if ticker else None
+
+    def universe(self) -> list[str]:
+        """The tickers of the market by their names there that a list has, in order."""
+        today = self.now.date()
+        return [ticker for ticker in sorted(sandbox().universe) if sandbox().book.is_known(ticker, today)]
+
     @property
     def oldest(self) -> date | None:
         """The first day that the plan of the current request reaches back to, None when it reaches all."""

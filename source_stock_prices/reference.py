@@ -1,0 +1,172 @@
+"""The stream `tickers`, and which streams a provider has beside the prices."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.sources.streams import Stream
+
+from source_stock_prices import plan
+from source_stock_prices.errors import ProviderError
+from source_stock_prices.events import Events, manifest
+from source_stock_prices.occurrences import Row
+from source_stock_prices.providers.terms import (
+    ANY,
+    Kind,
+    Problem,
+    Query,
+)
+from source_stock_prices.report import Report
+from source_stock_prices.sync import Found, State, by_ticker
+
+if TYPE_CHECKING:
+    from source_stock_prices.stream import StockPrices
+
+UNKNOWN = ProviderError(Problem(Kind.UNKNOWN_TICKER, ""))
+
+
+def streams(prices: StockPrices) -> list[Stream]:
+    """The streams that the manifest of a price stream's provider has."""
+    found: list[Stream] = []
+    for definition in manifest(prices.provider.name)["streams"]:
+        is_of_events = "date" in definition["primary_key"]
+        kind = Events if is_of_events else Tickers
+        found.append(kind(definition, prices))
+    return found
+
+
+class Tickers(Events):
+    """What the vendor knows of each ticker: a row a ticker. It has no state.
+
+    Where the parameter `lists` of a manifest names two of the vendor's lists, the second is asked for the tickers that
+    the first does not have, or does not have as active: what it knows of them is added. Each list stands there with how
+    many tickers a request for it can be about. With `one_exchange`, a request is about tickers of one exchange, which
+    is what follows the last dot of the vendor's spelling.
+    """
+
+    def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
+        super().__init__(definition, prices)
+        per_request = self._parameters.get("tickers_per_request", 1)
+        self._lists: Mapping[str, int] = self._parameters.get("lists", {"": per_request})
+        self._begin()
+
+    def _begin(self) -> None:
+        self.list_name, *_ = self._lists
+        self._left: dict[str, Row] = {}
+        self._written: set[str] = set()
+
+    @property
+    def _is_last_list(self) -> bool:
+        *_, last = self._lists
+        return self.list_name == last
+
+    @property
+    def _is_of_many(self) -> bool:
+        """Whether the list is of many tickers, wanted or not, and not an answer about those that were asked for."""
+        return self._lists[self.list_name] > 1
+
+    def queries(self, seen: State) -> list[Query]:
+        self._begin()
+        return self._queries(self._config.tickers)
+
+    def more_queries(self) -> list[Query]:
+        if self._is_last_list:
+            return []
+        *_, self.list_name = self._lists
+        return self._queries(list(self._left))
+
+    def _queries(self, tickers: Sequence[str]) -> list[Query]:
+        facts = self.facts(self._lists[self.list_name])
+        groups: dict[str, list[str]] = {}
+        for ticker in tickers:
+            exchange = ""
+            if self._parameters.get("one_exchange"):
+                exchange = self.provider.spelling(ticker).rpartition(".")[2]
+            groups.setdefault(exchange, []).append(ticker)
+        queries = []
+        for group in groups.values():
+            queries += plan.ticker_queries(group, facts)
+        return queries
+
+    def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
+        found = self._found(query, report)
+        for ticker in query.tickers:
+            if ticker not in found and ticker != ANY:
+                report.failed.setdefault(ticker, UNKNOWN)
+            is_unknown = report.failed.get(ticker, UNKNOWN).problem.kind is Kind.UNKNOWN_TICKER
+            if is_unknown and (self._left.get(ticker) or not self._is_last_list):
+                report.failed.pop(ticker, None)
+        return found
+
+    def _found(self, query: Query, report: Report) -> Found[Row]:
+        if not self._is_of_many:
+            return by_ticker(self.ask, query, report, self.provider)
+        # A list that fails is not asked for again for each of the tickers.
+        try:
+            return self.ask(query, report)
+        except ProviderError as error:
+            if not error.is_of_ticker:
+                raise
+            for ticker in query.tickers:
+                report.set_aside(ticker, error)
+            return {}
+
+    def told(
+        self,
+        records: Iterable[Any],
+        query: Query,
+        report: Report,
+    ) -> Iterator[Row]:
+        """The rows of an answer, or those of the tickers that are wanted in a list, as far as the plan has it."""
+        rows = super().told(records, query, report)
+        if not self._is_of_many:
+            yield from rows
+            return
+        left = set(query.tickers)
+        try:
+            for row in rows:
+                ticker = row["stock_ticker"]
+                if ticker is None:
+                    continue
+                yield row
+                left.discard(ticker)
+                if not left:
+                    return  # the pages behind this one have nothing that is wanted
+        except ProviderError as error:
+            if error.problem.kind is not Kind.NOT_ENTITLED or not self._is_second_list:
+                raise
+            report.note(error.problem.said, query.tickers)
+
+    @property
+    def _is_second_list(self) -> bool:
+        return self._is_last_list and len(self._lists) > 1
+
+    def records(
+        self,
+        query: Query,
+        tickers: Iterable[str],
+        found: Found[Row],
+        state: State,
+        report: Report,
+    ) -> Iterator[Row]:
+        is_of_all = query.tickers == (ANY,)
+        if is_of_all:
+            self._left[ANY] = {}
+        for ticker in tickers:
+            if ticker in self._written:
+                continue  # of the whole market: another company had this ticker before
+            row = self._left.get(ticker, {})
+            for other in found.get(ticker, ()):
+                row = {name: value if row.get(name) is None else row[name] for name, value in other.items()}
+            is_done = is_of_all or self._is_last_list
+            if row and (is_done or row["active"] is not False):
+                self._written.add(ticker)
+                yield row
+            else:
+                self._left[ticker] = row
