@@ -11,7 +11,7 @@ import pytest
 
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Request
-from unit_tests.vendor_cases import KEYS, Case, answer, cases, each, is_secret
+from unit_tests.vendor_cases import FILES, KEYS, Case, answer, cases, each, every_provider, is_secret, query_of
 
 
 @each("requests")
@@ -19,6 +19,17 @@ def test_it_asks_the_vendor_for_the_window(case: Case) -> None:
     """What a query looks like on one vendor's wire is the first half of a translation."""
     expected = Request(case.data["url"], case.data["params"], case.data["headers"])
     assert case.provider.request(case.query) == expected
+
+
+@every_provider
+def test_it_never_asks_for_several_tickers_where_a_vendor_takes_one(provider: type[Provider]) -> None:
+    """Two tickers with a comma between would be one that nobody knows."""
+    if provider.tickers_per_request > 1 or provider.whole_market_by_date:
+        return
+    file = FILES[provider.name]
+    query = query_of(file, {"query": {"tickers": ["AAPL", "MSFT"]}})
+    with pytest.raises(KeyError, match="ticker"):
+        provider(**file["settings"]).request(query)
 
 
 @each("references")

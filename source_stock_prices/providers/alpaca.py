@@ -1,40 +1,12 @@
 """Alpaca. Reference: https://docs.alpaca.markets/reference/stockbars"""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from source_stock_prices.providers.answer import Answer
-from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import (
-    ALL,
-    RAW,
-    SPLITS,
-    USD,
-    Fields,
-    Kind,
-    Problem,
-    Query,
-    Request,
-    Rule,
-)
+from source_stock_prices.providers.provider import SUSPENDED, Provider
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Problem, Query, Request, Rows, Rule
 
-ADJUSTMENTS = {
-    RAW: "raw",
-    SPLITS: "split",
-    ALL: "all",
-}
-FIELDS = Fields(
-    open="o",
-    high="h",
-    low="l",
-    close="c",
-    volume="v",
-    vwap="vw",
-    trade_count="n",
-)
 PAIR = "Check api_secret too: both are issued as a pair, and reissued when a paper account is reset."
-SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 LATEST = "Every plan includes the latest bars of the iex feed."
 SPELLING = "Alpaca writes tickers in capital letters, with a dot before the share class: BRK.B."
 RULES = (
@@ -43,8 +15,7 @@ RULES = (
     Rule(401, "", Kind.BAD_CREDENTIALS, fix=PAIR),
     # {"code":42210000,"message":"subscription does not permit querying recent SIP data"}, with 403, for a window that
     # ends in the last 15 minutes. Only its last day is refused: the same plan serves the days before.
-    # Earlier, with 422: your subscription does not permit querying data from the past 15 minutes · end is too late for
-    # subscription
+    # Earlier, with 422: ... does not permit querying data from the past 15 minutes · end is too late for subscription
     Rule(None, "recent SIP", Kind.NOT_YET, fix=LATEST),
     Rule(None, "past 15 minutes", Kind.NOT_YET, fix=LATEST),
     Rule(None, "end is too late", Kind.NOT_YET, fix=LATEST),
@@ -53,7 +24,7 @@ RULES = (
     # {"message":"invalid symbol: CSP1"}: a ticker no exchange of the US could have. It fails the whole request.
     Rule(400, "invalid symbol", Kind.UNKNOWN_TICKER, fix=SPELLING),
     # {"message":"account is suspended"}, believed
-    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    SUSPENDED,
     # {"message": "too many requests."}, without a header that says when, though the reference has X-RateLimit-Reset.
     # Measured: a bucket that refills at 3.2 requests a second. In 15 seconds there is room for all workers, and the
     # waits of one request together outlast a minute, should the limit be one of minutes after all.
@@ -69,60 +40,52 @@ class Alpaca(Provider):
     title = "Alpaca"
     key_url = "https://app.alpaca.markets"
     adjustments = (RAW, SPLITS, ALL)
+    adjustment_words = {SPLITS: "split"}
     free_requests_per_minute = 200
     tickers_per_request = 100
-    key_in_headers = {
-        "APCA-API-KEY-ID": "{api_key}",
-        "APCA-API-SECRET-KEY": "{api_secret}",
-    }
+    key_in_headers = {"APCA-API-KEY-ID": "{api_key}", "APCA-API-SECRET-KEY": "{api_secret}"}
     rules = RULES
     error_keys = ("message",)
     date_field = "t"  # 2024-01-02T05:00:00Z: midnight in New York, on the same day
-    fields = dict.fromkeys(adjustments, FIELDS)
+    fields = dict.fromkeys(adjustments, Fields("c", "o", "h", "l", "v", "vw", "n"))
+    containers = {"bars": dict, "corporate_actions": dict}
+    bars_template = Request(
+        "/v2/stocks/bars",
+        {
+            "symbols": "{tickers}",
+            "timeframe": "1Day",
+            "start": "{start}",
+            # The last day's bar is timed 04:00 or 05:00 UTC. Just a date can mean the end of that day, which the free
+            # plan refuses until 15 minutes after it.
+            "end": "{end}T05:00:00Z",
+            "adjustment": "{adjustment}",
+            "feed": "{feed}",
+            "limit": "10000",
+        },
+    )
+    # Its list of assets is on another host, and lacks tickers that have bars. So a ticker that never had a bar is
+    # unknown. No plan has bars before 2016. Without an end, the window reaches as far as the plan does.
+    reference_template = Request(
+        "/v2/stocks/bars",
+        {"symbols": "{ticker}", "timeframe": "1Day", "start": "2016-01-01", "feed": "{feed}", "limit": "1"},
+    )
 
     api_key: str = field(repr=False)
     api_secret: str = field(repr=False)
     feed: str = field(default="sip", metadata={"allowed": ("sip", "iex")})
     base_url: str = "https://data.alpaca.markets"
 
-    def request(self, query: Query) -> Request:
-        params = {
-            "symbols": ",".join(query.tickers),
-            "timeframe": "1Day",
-            "start": str(query.start),
-            # The last day's bar is timed 04:00 or 05:00 UTC. Just a date can mean the end of that day, which the free
-            # plan refuses until 15 minutes after it.
-            "end": f"{query.end}T05:00:00Z",
-            "adjustment": ADJUSTMENTS[query.adjustment],
-            "feed": self.feed,
-            "limit": "10000",
-        }
-        return self._get(params)
-
-    def currency(self, ticker: str) -> str | None:
-        return USD
-
-    def has_rows(self, answer: Answer) -> bool:
-        bars = answer.get("bars")
-        events = answer.get("corporate_actions")
-        return isinstance(bars, dict) or isinstance(events, dict)
-
     def problem(self, answer: Answer) -> Problem | None:
         problem = super().problem(answer)
-        if problem is None:
-            return None
-        if problem.kind is Kind.UNKNOWN_TICKER:
-            ticker = problem.said.rpartition(": ")[2]
-            return problem._replace(ticker=ticker)
-        if problem.kind is Kind.THROTTLED:
+        if problem and problem.kind is Kind.UNKNOWN_TICKER:
+            return problem._replace(ticker=problem.said.rpartition(": ")[2])
+        if problem and problem.kind is Kind.THROTTLED:
             reset = answer.headers.get("X-RateLimit-Reset", "")
-            wait = answer.seconds_until(reset) or problem.wait
-            return problem._replace(wait=wait)
+            return problem._replace(wait=answer.seconds_until(reset) or problem.wait)
         return problem
 
-    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
-        by_ticker = answer.json["bars"]
-        for ticker, rows in by_ticker.items():
+    def rows(self, answer: Answer, query: Query) -> Rows:
+        for ticker, rows in answer.json["bars"].items():
             if ticker not in query.tickers:
                 raise KeyError(ticker)
             for row in rows:
@@ -131,30 +94,7 @@ class Alpaca(Provider):
     def next_request(self, answer: Answer) -> Request | None:
         # Rows are in order of ticker, then day: a page may hold only the first ticker.
         token = answer.json["next_page_token"]
-        if not token:
-            return None
-        params = {
-            **answer.params,
-            "page_token": token,
-        }
-        return self._get(params)
-
-    def reference_request(self, ticker: str) -> Request:
-        # Its list of assets is on another host, and lacks tickers that have bars. So a ticker that never had a bar is
-        # unknown. No plan has bars before 2016. Without an end, the window reaches as far as the plan does.
-        params = {
-            "symbols": ticker,
-            "timeframe": "1Day",
-            "start": "2016-01-01",
-            "feed": self.feed,
-            "limit": "1",
-        }
-        return self._get(params)
+        return self.again(answer, page_token=token) if token else None
 
     def is_listed(self, answer: Answer) -> bool:
-        by_ticker = answer.json["bars"]
-        return any(by_ticker.values())
-
-    def _get(self, params: Mapping[str, str]) -> Request:
-        url = f"{self.base_url}/v2/stocks/bars"
-        return self.get(url, params)
+        return any(answer.json["bars"].values())

@@ -1,42 +1,19 @@
 """EODHD. Reference: https://eodhd.com/financial-apis/api-for-historical-data-and-volumes"""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from source_stock_prices.providers.answer import Answer, text_at
-from source_stock_prices.providers.provider import Provider, in_proportion
-from source_stock_prices.providers.terms import (
-    ALL,
-    RAW,
-    USD,
-    Bar,
-    Fields,
-    Kind,
-    Query,
-    Request,
-    Rule,
-)
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import ALL, RAW, Bar, Fields, Kind, Query, Request, Row, Rows, Rule
 
 MIDNIGHT = "The request quota resets at midnight GMT."
-LAST_YEAR_ONLY = "The free plan covers the last year."
 # Refusals are plain text with Content-Type text/html.
 RULES = (
     # Unauthenticated
     Rule(401, "", Kind.BAD_CREDENTIALS),
     # You exceeded your daily API requests limit.  Please contact support@eodhistoricaldata.com, by some with 429
-    Rule(
-        402,
-        "",
-        Kind.QUOTA_SPENT,
-        fix=MIDNIGHT,
-    ),
-    Rule(
-        429,
-        "daily API requests",
-        Kind.QUOTA_SPENT,
-        fix=MIDNIGHT,
-    ),
+    Rule(402, "", Kind.QUOTA_SPENT, fix=MIDNIGHT),
+    Rule(429, "daily API requests", Kind.QUOTA_SPENT, fix=MIDNIGHT),
     Rule(429, "", Kind.THROTTLED, wait=60),
     # Ticker Not Found.
     Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),
@@ -45,22 +22,12 @@ RULES = (
     # Only EOD data allowed for free users · Bulk requests are prohibited for free users. Please, contact our ...
     Rule(None, "free users", Kind.NOT_ENTITLED),
     # Forbidden
-    Rule(
-        403,
-        "forbidden",
-        Kind.TICKER_NOT_ENTITLED,
-        fix="The demo key covers only a few tickers.",
-    ),
+    Rule(403, "forbidden", Kind.TICKER_NOT_ENTITLED, fix="The demo key covers only a few tickers."),
     # {"error":"...","code":403}, which the vendor documents as "Unauthorized: Invalid API key"
     Rule(403, "403: ", Kind.BAD_CREDENTIALS),
     Rule(403, "invalid api", Kind.BAD_CREDENTIALS),
     # [{"warning":"Data is limited by one year as you have free subscription"}], without a bar of the window beside it
-    Rule(
-        200,
-        "limited by one year",
-        Kind.BEYOND_PLAN,
-        fix=LAST_YEAR_ONLY,
-    ),
+    Rule(200, "limited by one year", Kind.BEYOND_PLAN, fix="The free plan covers the last year."),
 )
 
 ONE_LETTER_EXCHANGES = ("F", "T", "V")
@@ -86,6 +53,12 @@ class Eodhd(Provider):
     rules = RULES
     error_keys = ("message", "error")
     fields = dict.fromkeys(adjustments, Fields(adjusted_close="adjusted_close"))
+    bars_template = Request(
+        "/eod/{ticker}",
+        {"from": "{start}", "to": "{end}", "fmt": "json"},  # CSV without fmt
+    )
+    reference_template = Request("/eod/{ticker}", {"period": "m", "fmt": "json"})
+    adjusts_close_only = True
 
     api_key: str = field(repr=False)
     exchange: str = "US"
@@ -99,19 +72,6 @@ class Eodhd(Provider):
 
     def trades_in_new_york(self, ticker: str) -> bool:
         return self.spelling(ticker).endswith(".US")
-
-    def currency(self, ticker: str) -> str | None:
-        return USD if self.trades_in_new_york(ticker) else None
-
-    def request(self, query: Query) -> Request:
-        window = {
-            "from": str(query.start),
-            "to": str(query.end),
-        }
-        return self._get(query.ticker, window)
-
-    def reference_request(self, ticker: str) -> Request:
-        return self._get(ticker, {"period": "m"})
 
     def has_rows(self, answer: Answer) -> bool:
         rows = answer.json
@@ -131,15 +91,11 @@ class Eodhd(Provider):
             return f"{answer.status}: {said}"
         return said
 
-    def bar(self, row: Any, query: Query) -> Bar | None:
+    def bar(self, row: Row, query: Query) -> Bar | None:
         if text_at(row, "warning") and _only_warns(row, str(query.start), str(query.end)):
             return None
         bar = super().bar(row, query)
-        if bar is None:
-            return None
-        if query.adjustment == ALL:
-            return in_proportion(bar)
-        if not bar.volume:
+        if bar is None or query.adjustment == ALL or not bar.volume:
             return bar
         # It is in the shares of today, beside prices as traded. Only none at all is the same in both.
         return bar._replace(volume=None)
@@ -148,12 +104,8 @@ class Eodhd(Provider):
         # The free plan cuts a window to the last year and says so in every row, in the last one, or in one of its own.
         return _warning(answer.json)
 
-    def _get(self, ticker: str, params: Mapping[str, str]) -> Request:
-        # It answers in CSV unless told otherwise.
-        return self.get(f"{self.base_url}/eod/{self.in_path(ticker)}", {**params, "fmt": "json"})
 
-
-def _warning(rows: Iterable[Any]) -> str:
+def _warning(rows: Rows) -> str:
     """The first warning in some rows, else an empty text."""
     for row in rows:
         if warning := text_at(row, "warning"):
@@ -161,7 +113,7 @@ def _warning(rows: Iterable[Any]) -> str:
     return ""
 
 
-def _only_warns(row: Any, start: str, end: str) -> bool:
+def _only_warns(row: Row, start: str, end: str) -> bool:
     """Whether a row is there for its warning only: it has no day, or one outside the window.
 
     The free plan answers a window that it does not reach with a warning beside a bar of another day.

@@ -2,33 +2,21 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from re import sub
 
 from source_stock_prices.providers.answer import Answer, oldest_day
-from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import (
-    ALL,
-    RAW,
-    SPLITS,
-    USD,
-    Fields,
-    Kind,
-    Query,
-    Request,
-    Rule,
-)
+from source_stock_prices.providers.provider import SUSPENDED, Provider
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Request, Rule
 
 # A burst and a spent daily quota get the same answer. This is said after some minutes of waiting.
 SPENT = "The daily quota may also be used up (250 requests on the free plan): it resets tomorrow."
 TRAFFIC = "It counts the traffic of the last 30 days, so that it takes days until there is room again."
-SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 OTHER_ENDPOINT = "Your plan may cover another adjustment, or other streams."
 
 RULES = (
     # {"Error Message":"Invalid API KEY. Feel free to create a Free API Key or visit ..."}
     Rule(None, "invalid api key", Kind.BAD_CREDENTIALS),
     # {"Error Message":"Account suspended. Please contact info@financialmodelingprep.com more details."}, with 403
-    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    SUSPENDED,
     # {"Error Message":"Bandwidth Limit Reach . Please upgrade your plan or visit our documentation ..."}, with 429
     Rule(None, "bandwidth", Kind.QUOTA_SPENT, fix=TRAFFIC),
     # {"Error Message":"Limit Reach . Please upgrade your plan or visit our documentation ..."}, also seen with 200,
@@ -50,24 +38,12 @@ RULES = (
     Rule(402, "", Kind.NOT_ENTITLED),
 )
 
-PATHS = {RAW: "non-split-adjusted", SPLITS: "full", ALL: "dividend-adjusted"}
-
 MOST_ROWS = 5000
 """Rows of one answer; of more, the newest."""
 
 # Raw and fully adjusted prices come under the same names. Its `vwap` is left out: it is just the mean of open,
 # high, low and close.
-ADJ = Fields(
-    open="adjOpen",
-    high="adjHigh",
-    low="adjLow",
-    close="adjClose",
-)
-FIELDS = {
-    RAW: ADJ,
-    SPLITS: Fields(),
-    ALL: ADJ._replace(adjusted_close="adjClose"),
-}
+ADJ = Fields("adjClose", "adjOpen", "adjHigh", "adjLow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +54,20 @@ class Fmp(Provider):
     title = "Financial Modeling Prep"
     key_url = "https://site.financialmodelingprep.com/developer/docs/dashboard"
     adjustments = (RAW, SPLITS, ALL)
+    adjustment_words = {RAW: "non-split-adjusted", SPLITS: "full", ALL: "dividend-adjusted"}
     key_in_headers = {"apikey": "{api_key}"}
     rules = RULES
     error_keys = ("Error Message", "error")
-    fields = FIELDS
+    fields = {RAW: ADJ, SPLITS: Fields(), ALL: ADJ._replace(adjusted_close="adjClose")}
+    class_dot = r"\.(?=[ABC]$)"  # ULVR.L keeps its dot: no exchange has the suffix A, B or C
+    bars_template = Request(
+        "/stable/historical-price-eod/{adjustment}",
+        {"symbol": "{ticker}", "from": "{start}", "to": "{end}"},
+    )
+    reference_template = Request("/stable/profile", {"symbol": "{ticker}"})
 
     api_key: str = field(repr=False)
     base_url: str = "https://financialmodelingprep.com"
-
-    def spelling(self, ticker: str) -> str:
-        # BRK.B is BRK-B, while ULVR.L keeps its dot: no exchange has the suffix A, B or C.
-        return sub(r"\.([ABC])$", r"-\1", ticker)
 
     def trades_in_new_york(self, ticker: str) -> bool:
         # ^N225 has no suffix, and trades in Tokyo.
@@ -99,25 +78,11 @@ class Fmp(Provider):
         stock = self.spelling(ticker).partition("-")[0]
         return USD if self.trades_in_new_york(ticker) and len(stock) < 6 else None
 
-    def request(self, query: Query) -> Request:
-        path = f"/stable/historical-price-eod/{PATHS[query.adjustment]}"
-        params = {
-            "symbol": self.spelling(query.ticker),
-            "from": str(query.start),
-            "to": str(query.end),
-        }
-        return self.get(self.base_url + path, params)
-
     def next_request(self, answer: Answer) -> Request | None:
-        if len(answer.json) < MOST_ROWS:
-            return None
-        oldest = oldest_day(answer.json, "date")
+        oldest = oldest_day(answer.json, "date") if len(answer.json) >= MOST_ROWS else None
         if oldest is None:
             return None
         end = str(oldest - timedelta(days=1))
         if not answer.params["from"] <= end < answer.params["to"]:
             return None
-        return self.get(answer.address, {**answer.params, "to": end})
-
-    def reference_request(self, ticker: str) -> Request:
-        return self.get(f"{self.base_url}/stable/profile", {"symbol": self.spelling(ticker)})
+        return self.again(answer, to=end)

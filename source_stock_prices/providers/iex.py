@@ -3,39 +3,20 @@
 Reference: https://github.com/dblock/iex-ruby-client (recordings of 2019 and 2020) and the rows of its last years.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from source_stock_prices.providers.answer import (
-    Answer,
-    calendar_day,
-    new_york_day,
-    trim,
-)
+from source_stock_prices.providers.answer import Answer, calendar_day, new_york_day, trim
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import (
-    ALL,
-    RAW,
-    SPLITS,
-    USD,
-    Fields,
-    Kind,
-    Query,
-    Request,
-    Rule,
-)
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Query, Request, Row, Rows, Rule
 
+OTHER_RANGES = "If the key is correct, the service may not have this chart: some reply the same to a range they lack."
 # Refusals are plain text with Content-Type text/html.
 RULES = (
     # The API key provided is not valid. This was also the reply to /chart/invalid, in a recording of 2020.
-    Rule(
-        403,
-        "api key provided is not valid",
-        Kind.BAD_CREDENTIALS,
-        fix="If the key is correct, the service may not have this chart: some reply the same to a range they lack.",
-    ),
+    Rule(403, "api key provided is not valid", Kind.BAD_CREDENTIALS, fix=OTHER_RANGES),
     # An API key is required to access this data and no key was provided
     Rule(None, "api key", Kind.BAD_CREDENTIALS),
     Rule(404, "unknown symbol", Kind.UNKNOWN_TICKER),
@@ -50,30 +31,21 @@ RULES = (
 )
 
 # A range word counts back from today; each reaches at least this many calendar days. 7d is in no list of the vendor's.
-RANGES = ((5, "5d"), (28, "1m"), (84, "3m"), (168, "6m"), (364, "1y"), (729, "2y"), (1824, "5y"))
+RANGES = (
+    (5, "5d"),
+    (28, "1m"),
+    (84, "3m"),
+    (168, "6m"),
+    (364, "1y"),
+    (729, "2y"),
+    (1824, "5y"),
+)
 
 PRICE = "adjusted close"
 """A key of our own: some rows lack `fclose`."""
 
-FIELDS = {
-    RAW: Fields(
-        close="uclose",
-        open="uopen",
-        high="uhigh",
-        low="ulow",
-        volume="uvolume",
-        adjusted_close=PRICE,
-    ),
-    SPLITS: Fields(adjusted_close=PRICE),
-    ALL: Fields(
-        close="fclose",
-        open="fopen",
-        high="fhigh",
-        low="flow",
-        volume="fvolume",
-        adjusted_close=PRICE,
-    ),
-}
+RAW_FIELDS = Fields("uclose", "uopen", "uhigh", "ulow", "uvolume", adjusted_close=PRICE)
+ALL_FIELDS = Fields("fclose", "fopen", "fhigh", "flow", "fvolume", adjusted_close=PRICE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +58,8 @@ class Iex(Provider):
     adjustments = (RAW, SPLITS, ALL)
     key_in_params = {"token": "{api_key}"}
     rules = RULES
-    fields = FIELDS
+    fields = {RAW: RAW_FIELDS, SPLITS: Fields(adjusted_close=PRICE), ALL: ALL_FIELDS}
+    bars_template = Request("/stock/{ticker}/chart/{reach}")
     ignores_window = True
 
     base_url: str
@@ -95,16 +68,16 @@ class Iex(Provider):
     def request(self, query: Query) -> Request:
         days = (query.today - query.start).days
         reach = next((word for most, word in RANGES if days <= most), "max")
-        return self.get(f"{self.base_url}/stock/{self.in_path(query.ticker)}/chart/{reach}")
+        return self.ask(self.bars_template, query, reach=reach)
 
     def words(self, answer: Answer) -> str | None:
         return trim(answer.text)
 
-    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+    def rows(self, answer: Answer, query: Query) -> Rows:
         for row in answer.json:
             yield _in_one_shape(row) if isinstance(row, dict) else row
 
-    def day(self, row: Any) -> date:
+    def day(self, row: Row) -> date:
         # The later shape has the day in `priceDate`, with `date` as text or as milliseconds at midnight UTC.
         return _day(row.get("pricedate") or row["date"])
 

@@ -1,10 +1,8 @@
 """Marketstack, version 2. Reference: https://marketstack.com/documentation_v2"""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from source_stock_prices.providers.answer import Answer, text_at
 from source_stock_prices.providers.mend import mend
@@ -12,12 +10,13 @@ from source_stock_prices.providers.provider import Provider, in_proportion
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
-    USD,
     Bar,
     Fields,
     Kind,
     Query,
     Request,
+    Row,
+    Rows,
     Rule,
 )
 
@@ -31,30 +30,12 @@ RULES = (
     # Answered to some spellings of an exchange, such as .XTKS for Tokyo's .T
     Rule(None, "data_not_available", Kind.UNKNOWN_TICKER),
     Rule(None, "rate_limit_reached", Kind.THROTTLED, wait=1),  # 5 a second
-    Rule(
-        None,
-        "usage_limit_reached",
-        Kind.QUOTA_SPENT,
-        fix=NEXT_MONTH,
-    ),
+    Rule(None, "usage_limit_reached", Kind.QUOTA_SPENT, fix=NEXT_MONTH),
     # The given user account has reached its monthly allowed request volume.
-    Rule(
-        None,
-        "too_many_requests",
-        Kind.QUOTA_SPENT,
-        fix=NEXT_MONTH,
-    ),
-    Rule(
-        None,
-        "https_access_restricted",
-        Kind.NOT_ENTITLED,
-        fix=VERSION_2,
-    ),
+    Rule(None, "too_many_requests", Kind.QUOTA_SPENT, fix=NEXT_MONTH),
+    Rule(None, "https_access_restricted", Kind.NOT_ENTITLED, fix=VERSION_2),
     Rule(None, "function_access_restricted", Kind.NOT_ENTITLED),
 )
-
-CLASS = re.compile(r"\.(?=[A-EG-KM-SUW-Z]$)")
-"""The dot before a share class. .F, .L, .T and .V are Frankfurt, London, Tokyo and TSX Venture."""
 
 ROWS = 1000
 """The most rows of one answer."""
@@ -71,7 +52,6 @@ ADJUSTED = AS_TRADED._replace(
     close="adj_close",
     volume="adj_volume",
 )
-FIELDS = {RAW: AS_TRADED, ALL: ADJUSTED}
 
 FILLED = ("open", "high", "low", "volume")
 """What is null in some adjusted rows, beside an adjusted close and all numbers as traded."""
@@ -93,29 +73,30 @@ class Marketstack(Provider):
     bars_per_request = ROWS
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
-    fields = FIELDS
+    fields = {RAW: AS_TRADED, ALL: ADJUSTED}
+    containers = {"data": list}
     optional_fields = frozenset(("dividend", "split_factor"))  # an index has neither
     currency_field = "price_currency"
+    class_dot = r"\.(?=[A-EG-KM-SUW-Z]$)"  # .F, .L, .T and .V are Frankfurt, London, Tokyo and TSX Venture
+    bars_template = Request(
+        "/eod",
+        {
+            "symbols": "{tickers}",
+            "date_from": "{start}",
+            "date_to": "{end}",
+            "limit": str(ROWS),
+        },
+    )
+    reference_template = Request("/eod", {"symbols": "{ticker}", "limit": "1"})
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.marketstack.com/v2"
 
     def spelling(self, ticker: str) -> str:
-        return CLASS.sub("-", ticker.upper())  # BRK.B is BRK-B
+        return super().spelling(ticker.upper())
 
     def trades_in_new_york(self, ticker: str) -> bool:
         return "." not in self.spelling(ticker)
-
-    def currency(self, ticker: str) -> str | None:
-        return USD if self.trades_in_new_york(ticker) else None
-
-    def request(self, query: Query) -> Request:
-        params = {
-            "date_from": str(query.start),
-            "date_to": str(query.end),
-            "limit": str(ROWS),
-        }
-        return self._get(query.tickers, params)
 
     def next_request(self, answer: Answer) -> Request | None:
         page = answer.json["pagination"]
@@ -126,16 +107,10 @@ class Marketstack(Provider):
             return None
         if not count:
             raise ValueError(f"no rows after {seen} of {page['total']}")
-        return Request(f"{self.base_url}/eod", {**answer.params, "offset": str(seen)})
-
-    def reference_request(self, ticker: str) -> Request:
-        return self._get((ticker,), {"limit": "1"})
+        return self.again(answer, offset=str(seen))
 
     def is_listed(self, answer: Answer) -> bool:
         return bool(answer.json["data"])
-
-    def has_rows(self, answer: Answer) -> bool:
-        return isinstance(answer.get("data"), list)
 
     def words(self, answer: Answer) -> str | None:
         error = answer.get("error")
@@ -146,19 +121,19 @@ class Marketstack(Provider):
             return answer.text  # what is wrong with a request is only in there
         return f"{code}: {text_at(error, 'message')}"
 
-    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+    def rows(self, answer: Answer, query: Query) -> Rows:
         tickers = self._by_symbol(query.tickers)
         for row in answer.json["data"]:
             for ticker in tickers.get(self._symbol(row), ("",)):
                 yield ticker, row
 
-    def bar(self, row: Any, query: Query) -> Bar | None:
+    def bar(self, row: Row, query: Query) -> Bar | None:
         bar = super().bar(row, query)
         if bar is None or query.adjustment == RAW or None not in (bar.open, bar.high, bar.low, bar.volume):
             return bar
         return self._completed(bar, row, query)
 
-    def _completed(self, adjusted: Bar, row: Any, query: Query) -> Bar:
+    def _completed(self, adjusted: Bar, row: Row, query: Query) -> Bar:
         """An adjusted bar with what is null in it taken from the numbers as traded, prices in proportion to the close.
 
         Where the close is the same in both, all numbers are. Elsewhere the volume stays null, for a split changes it
@@ -177,13 +152,9 @@ class Marketstack(Provider):
         nulls = [field for field in FILLED if getattr(adjusted, field) is None]
         return adjusted._replace(**{field: getattr(known, field) for field in nulls})
 
-    def _symbol(self, row: Any) -> str:
+    def _symbol(self, row: Row) -> str:
         """The spelling of a row's ticker; an empty one where it does not tell."""
         return self.spelling(text_at(row, "symbol"))
-
-    def _get(self, tickers: Iterable[str], params: dict[str, str]) -> Request:
-        symbols = ",".join(self.spelling(ticker) for ticker in tickers)
-        return self.get(f"{self.base_url}/eod", {"symbols": symbols, **params})
 
     def _by_symbol(self, tickers: Iterable[str]) -> dict[str, list[str]]:
         """The tickers of each symbol that a row may have: the spelling requested, or the same without its exchange.

@@ -1,20 +1,13 @@
 """Massive, formerly Polygon.io. Reference: https://massive.com/docs/rest/stocks/aggregates/custom-bars"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import repeat
-from re import compile as pattern
-from typing import Any
+from re import findall
 
-from source_stock_prices.providers.answer import (
-    NUMBERS,
-    Answer,
-    new_york_day,
-    number,
-    on_host,
-)
-from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.answer import NUMBERS, Answer, new_york_day, number, on_host
+from source_stock_prices.providers.provider import SUSPENDED, Provider
 from source_stock_prices.providers.terms import (
     ANY,
     MISREAD,
@@ -27,13 +20,14 @@ from source_stock_prices.providers.terms import (
     Problem,
     Query,
     Request,
+    Row,
+    Rows,
     Rule,
 )
 
 RECENT = timedelta(days=28)
 """A window that starts no longer ago is too old for no plan: the smallest reaches back two years."""
 
-SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 NOT_STOCKS = (
     "Massive keeps its bars of currencies (C:), crypto (X:), indices (I:) and options (O:) apart from those of stocks:"
     " by days of UTC, at weekends, or without a volume."
@@ -45,7 +39,7 @@ RULES = (
     Rule(None, "exceeded the maximum requests", Kind.THROTTLED, wait=60),
     Rule(429, "", Kind.THROTTLED, wait=60),
     # {"status":"ERROR","error":"Your account has been suspended"}, believed
-    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    SUSPENDED,
     # {"status":"ERROR","error":"Unknown API Key"} · {"status":"ERROR","error":"API Key was not provided"}
     Rule(401, "", Kind.BAD_CREDENTIALS),
     Rule(200, "api key", Kind.BAD_CREDENTIALS),
@@ -63,9 +57,10 @@ RULES = (
     Rule(404, "ticker not found", Kind.UNKNOWN_TICKER),
 )
 
-FIELDS = Fields(close="c", open="o", high="h", low="l", volume="v", vwap="vw", trade_count="n")
-
-DAY = pattern(r"\d{4}-\d\d-\d\d")
+ONE_DAY = Request(
+    "/v2/aggs/grouped/locale/us/market/stocks/{start}",
+    {"adjusted": "{adjustment}", "include_otc": "true"},
+)
 
 NOT_SENT = (None, None, None)
 """Adjusted close, dividend and split factor."""
@@ -83,34 +78,31 @@ class Massive(Provider):
     title = "Massive (formerly Polygon.io)"
     key_url = "https://massive.com/dashboard/keys"
     adjustments = (RAW, SPLITS)
+    adjustment_words = {RAW: "false", SPLITS: "true"}
     free_requests_per_minute = 5
     whole_market_by_date = True
     key_in_headers = {"Authorization": "Bearer {api_key}"}
     rules = RULES
     error_keys = ("error", "message")
     date_field = "t"
-    fields = dict.fromkeys(adjustments, FIELDS)
+    fields = dict.fromkeys(adjustments, Fields("c", "o", "h", "l", "v", "vw", "n"))
+    bars_template = Request(
+        "/v2/aggs/ticker/{ticker}/range/1/day/{start}/{end}",  # case matters: KIMpL is a preferred share
+        {"adjusted": "{adjustment}", "sort": "asc", "limit": "50000"},
+    )
+    reference_template = Request("/v3/reference/tickers/{ticker}")
     optional_fields = frozenset(("vw", "n"))  # a session without a trade that counts for them has neither
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.massive.com"
 
     def request(self, query: Query) -> Request:
-        adjusted = "true" if query.adjustment == SPLITS else "false"
-        if _is_by_date(query):
-            url = f"{self.base_url}/v2/aggs/grouped/locale/us/market/stocks/{query.start}"
-            return self.get(url, {"adjusted": adjusted, "include_otc": "true"})
-        ticker = self.in_path(query.ticker)  # case matters: KIMpL is a preferred share
-        url = f"{self.base_url}/v2/aggs/ticker/{ticker}/range/1/day/{query.start}/{query.end}"
-        return self.get(url, {"adjusted": adjusted, "sort": "asc", "limit": "50000"})
+        return self.ask(ONE_DAY if _is_by_date(query) else self.bars_template, query)
 
     def next_request(self, answer: Answer) -> Request | None:
         # The link has the host of the official API and no key, whatever host was asked.
         link = answer.text_at("next_url")
         return self.get(on_host(self.base_url, link)) if link else None
-
-    def reference_request(self, ticker: str) -> Request:
-        return self.get(f"{self.base_url}/v3/reference/tickers/{self.in_path(ticker)}")
 
     def has_rows(self, answer: Answer) -> bool:
         return answer.text_at("status") in ("OK", "DELAYED")  # DELAYED: OK, on plans with delayed data
@@ -121,7 +113,7 @@ class Massive(Provider):
             return _of_timeframe(problem, answer)
         return problem
 
-    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+    def rows(self, answer: Answer, query: Query) -> Rows:
         rows = _results(answer.json)
         if query.tickers == (ANY,):
             return _with_tickers(rows)
@@ -134,7 +126,7 @@ class Massive(Provider):
             raise ValueError(f"bars of {named}")
         return zip(repeat(ticker), rows)
 
-    def bar(self, row: Any, query: Query) -> Bar | None:
+    def bar(self, row: Row, query: Query) -> Bar | None:
         ticker, row = row  # spelled out, because an answer can have the whole market
         if not ticker:
             raise ValueError("no ticker")
@@ -163,7 +155,7 @@ class Massive(Provider):
         )
         return tuple.__new__(Bar, parts)
 
-    def day(self, row: Any) -> date:
+    def day(self, row: Row) -> date:
         return new_york_day(row["t"])
 
     def currency(self, ticker: str) -> str | None:
@@ -178,7 +170,7 @@ class Massive(Provider):
         return len(rows), says if type(says) is int else None
 
 
-def _results(body: Any) -> Any:
+def _results(body: Row) -> Row:
     """The rows of an answer. One without any has no `results`, or null, and counts them: {"resultsCount":0,...}."""
     rows = body.get("results")
     if rows is not None:
@@ -194,7 +186,7 @@ def _of_timeframe(problem: Problem, answer: Answer) -> Problem:
 
     The vendor says the same of days too old and too new. Its clock tells them apart; without it, a day alone is either.
     """
-    days = DAY.findall(answer.address)
+    days = findall(r"\d{4}-\d\d-\d\d", answer.address)
     if not days:
         return problem
     start, end = days[0], days[-1]
@@ -206,7 +198,7 @@ def _of_timeframe(problem: Problem, answer: Answer) -> Problem:
     return problem._replace(kind=Kind.NOT_YET, fix="")
 
 
-def _with_tickers(rows: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+def _with_tickers(rows: Rows) -> Iterator[tuple[str, Row]]:
     """Each row of the whole market with its ticker, an empty one where it does not tell."""
     for row in rows:
         try:

@@ -6,8 +6,7 @@ A provider translates and does nothing else: it never sends, waits, retries, log
 from __future__ import annotations
 
 import re
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
@@ -33,8 +32,10 @@ from source_stock_prices.providers.mend import (
     mend,
 )
 from source_stock_prices.providers.terms import (
+    ALL,
     ANY,
     MISREAD,
+    USD,
     Bar,
     Drop,
     Fields,
@@ -42,6 +43,8 @@ from source_stock_prices.providers.terms import (
     Problem,
     Query,
     Request,
+    Row,
+    Rows,
     Rule,
 )
 from source_stock_prices.secrecy import mask
@@ -51,9 +54,17 @@ CURRENCY = re.compile("[A-Z]{3}|[a-z]{3}")
 HUNDREDTHS = ("ZAC", "ILA")
 """Units of exchanges that look like a currency's code: the cents of Johannesburg, the agorot of Tel Aviv."""
 
+SUSPENDED = Rule(
+    None,
+    "suspended",
+    Kind.BAD_CREDENTIALS,
+    fix="A new key does not help a suspended account: ask the vendor's support.",
+)
+"""A rule that several vendors share."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Provider(ABC):
+class Provider:
     """One market data API. The fields of a subclass are its settings in the config, required unless they default."""
 
     name: ClassVar[str]
@@ -61,6 +72,9 @@ class Provider(ABC):
     title: ClassVar[str]
     key_url: ClassVar[str]
     adjustments: ClassVar[tuple[str, ...]]
+    adjustment_words: ClassVar[Mapping[str, str]] = {}
+    """The vendor's word for an adjustment, where it has one of its own."""
+
     free_requests_per_minute: ClassVar[int | None] = None
     tickers_per_request: ClassVar[int] = 1
     charges_by_ticker: ClassVar[bool] = False
@@ -78,11 +92,23 @@ class Provider(ABC):
     key_in_params: ClassVar[Mapping[str, str]] = {}
     """The parameters that carry the key, in the same way, of a vendor that takes it only in the query."""
 
+    bars_template: ClassVar[Request]
+    """The request for the bars of a query: a path below `base_url`, and parameters, with what `fill` puts in braces."""
+
+    reference_template: ClassVar[Request | None] = None
+    """The request for what the vendor knows of a `{ticker}`, where an empty list of bars does not tell."""
+
+    class_dot: ClassVar[str] = ""
+    """A pattern of the dot before the class of a share, of a vendor that writes a hyphen: BRK-B is BRK.B."""
+
     rules: ClassVar[tuple[Rule, ...]] = ()
     """The vendor's error table: the first rule that fits counts, so the exact ones stand before the vague."""
 
     error_keys: ClassVar[tuple[str, ...]] = ()
     """Where the vendor's words are in the JSON of a refusal. Otherwise the body itself is what it says."""
+
+    containers: ClassVar[Mapping[str, type]] = {}
+    """The keys under which an answer has rows, and the JSON type there. Otherwise the whole JSON is a list of rows."""
 
     date_field: ClassVar[str] = "date"
     """The field of a row that holds its day, as a text that begins with YYYY-MM-DD."""
@@ -96,6 +122,9 @@ class Provider(ABC):
     currency_field: ClassVar[str] = "currency"
     """The field of a row that holds the currency of its prices, of a vendor that tells it."""
 
+    adjusts_close_only: ClassVar[bool] = False
+    """Whether of fully adjusted prices only the close is sent: the others are scaled here as it is."""
+
     ignores_window: ClassVar[bool] = False
     """Whether answers have bars outside the window: those are passed over."""
 
@@ -103,9 +132,9 @@ class Provider(ABC):
 
     # What is asked
 
-    @abstractmethod
     def request(self, query: Query) -> Request:
         """The first request for a query."""
+        return self.ask(self.bars_template, query)
 
     def next_request(self, answer: Answer) -> Request | None:
         """The request for the next page, where the vendor pages. It never leaves `base_url`'s host."""
@@ -113,7 +142,41 @@ class Provider(ABC):
 
     def reference_request(self, ticker: str) -> Request | None:
         """A request for what the vendor knows of a ticker, where an empty list of bars does not tell."""
-        return None
+        if self.reference_template is None:
+            return None
+        return self.fill(self.reference_template, (ticker,))
+
+    def ask(self, template: Request, query: Query, **words: str) -> Request:
+        """The request that a template describes for a query: `start`, `end` and `adjustment` are words for it too."""
+        adjustment = self.adjustment_words.get(query.adjustment, query.adjustment)
+        return self.fill(
+            template,
+            query.tickers,
+            start=str(query.start),
+            end=str(query.end),
+            adjustment=adjustment,
+            **words,
+        )
+
+    def fill(self, template: Request, tickers: Sequence[str], **words: str) -> Request:
+        """The request that a template describes, with the key. A parameter that comes out empty is left out.
+
+        Braces hold one of `words`, a setting, or the tickers in the vendor's spelling: `{ticker}` where there is only
+        one, `{tickers}` joined by commas. In the path they are escaped. Raises KeyError for what is none of these.
+        """
+        words = {**vars(self), **words}
+        words["tickers"] = ",".join(map(self.spelling, tickers))
+        if len(tickers) == 1:
+            words["ticker"] = words["tickers"]
+        escaped = {name: quote(word, safe="") for name, word in words.items()}
+        path = template.url.format(**escaped)
+        params = _filled(template.params, words)
+        given = {name: text for name, text in params.items() if text}
+        return self.get(self.base_url + path, given)
+
+    def again(self, answer: Answer, **params: str) -> Request:
+        """The request of an answer with some parameters changed, which is how most vendors page."""
+        return self.get(answer.address, {**answer.params, **params})
 
     def get(self, url: str, params: Mapping[str, str] | None = None) -> Request:
         """A request with the key."""
@@ -125,26 +188,17 @@ class Provider(ABC):
 
     def key_headers(self) -> Mapping[str, str]:
         """The headers that carry the key."""
-        return self._with_settings(self.key_in_headers)
+        return _filled(self.key_in_headers, vars(self))
 
     def key_params(self) -> Mapping[str, str]:
         """The parameters that carry the key."""
-        return self._with_settings(self.key_in_params)
-
-    def _with_settings(self, texts: Mapping[str, str]) -> Mapping[str, str]:
-        settings = vars(self)
-        filled = {}
-        for name, text in texts.items():
-            filled[name] = text.format(**settings)
-        return filled
+        return _filled(self.key_in_params, vars(self))
 
     def spelling(self, ticker: str) -> str:
         """The vendor's spelling of a ticker."""
-        return ticker
-
-    def in_path(self, ticker: str) -> str:
-        """The vendor's spelling of a ticker, escaped for the path of a URL."""
-        return quote(self.spelling(ticker), safe="")
+        if not self.class_dot:
+            return ticker
+        return re.sub(self.class_dot, "-", ticker)
 
     # What is wrong
 
@@ -159,7 +213,10 @@ class Provider(ABC):
 
     def has_rows(self, answer: Answer) -> bool:
         """Whether an answer with status 200 has the container of the vendor's rows, even an empty one."""
-        return isinstance(answer.json, list)
+        for key, kind in self.containers.items():
+            if isinstance(answer.get(key), kind):
+                return True
+        return not self.containers and isinstance(answer.json, list)
 
     def words(self, answer: Answer) -> str | None:
         """What the vendor says in a refusal; None for a body that is not its own, whose phrases mean nothing."""
@@ -194,15 +251,15 @@ class Provider(ABC):
             drop(*loss)
         return bars
 
-    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+    def rows(self, answer: Answer, query: Query) -> Rows:
         """The rows of an answer. In one about several tickers, each is a pair: the query's ticker, and the row.
 
         The ticker is empty where a row does not tell.
         """
-        rows: Iterable[Any] = answer.json
+        rows: Rows = answer.json
         return rows
 
-    def bar(self, row: Any, query: Query) -> Bar | None:
+    def bar(self, row: Row, query: Query) -> Bar | None:
         """A row as a bar; None for one that is no bar of the query's.
 
         Raises one of MISREAD for a row that is not as it should be in every field.
@@ -221,13 +278,16 @@ class Provider(ABC):
         currency = self.currency(ticker)
         if self.currency_field in row:
             currency = currency_code(row[self.currency_field])
-        return Bar._make((ticker, day, *numbers(values), currency))
+        bar = Bar._make((ticker, day, *numbers(values), currency))
+        if self.adjusts_close_only and query.adjustment == ALL:
+            return in_proportion(bar)
+        return bar
 
-    def day(self, row: Any) -> date:
+    def day(self, row: Row) -> date:
         """The exchange's day of a row. Raises one of MISREAD."""
         return calendar_day(row[self.date_field])
 
-    def _mended(self, row: Any, query: Query, before: Bar | None, losses: list[Loss]) -> Bar | None:
+    def _mended(self, row: Row, query: Query, before: Bar | None, losses: list[Loss]) -> Bar | None:
         """What can be read of a row that `bar` raised on; what cannot is put into `losses`.
 
         A row that tells nothing of itself is named by the bar before it.
@@ -289,7 +349,7 @@ class Provider(ABC):
 
         What an answer tells of it counts more.
         """
-        return None
+        return USD if self.trades_in_new_york(ticker) else None
 
     def respond(self, request: Request) -> Response | None:
         """The response to a request, of a provider that is its own vendor and needs no network."""
@@ -325,6 +385,14 @@ def in_proportion(bar: Bar) -> Bar:
         low=scaled(bar.low),
         close=adjusted,
     )
+
+
+def _filled(texts: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    """Texts with words in the place of their names in braces."""
+    filled = {}
+    for name, text in texts.items():
+        filled[name] = text.format(**words)
+    return filled
 
 
 def classify(answer: Answer, said: str, rules: Iterable[Rule]) -> Problem:

@@ -3,10 +3,8 @@
 It responds like a vendor over HTTP, so that what is tried is what is used: only the wire is missing.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
@@ -14,17 +12,7 @@ import requests
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import (
-    ALL,
-    RAW,
-    SPLITS,
-    USD,
-    Fields,
-    Kind,
-    Query,
-    Request,
-    Rule,
-)
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Query, Request, Rows, Rule
 
 FIELDS = Fields(
     vwap="vwap",
@@ -50,25 +38,16 @@ class Sample(Provider):
     rules = (Rule(404, "no ticker", Kind.UNKNOWN_TICKER),)
     error_keys = ("error",)
     fields = dict.fromkeys(adjustments, FIELDS)
+    containers = {"bars": list, "splits": list, "dividends": list, "tickers": list}
+    bars_template = Request(
+        "/bars/{ticker}",
+        {"from": "{start}", "to": "{end}", "adjustment": "{adjustment}"},
+    )
 
     base_url: str = "https://sample.invalid"
 
-    def request(self, query: Query) -> Request:
-        params = {
-            "from": str(query.start),
-            "to": str(query.end),
-            "adjustment": query.adjustment,
-        }
-        return self.get(f"{self.base_url}/bars/{self.in_path(query.ticker)}", params)
-
-    def currency(self, ticker: str) -> str | None:
-        return USD
-
-    def has_rows(self, answer: Answer) -> bool:
-        return any(answer.get(kind) is not None for kind in ("bars", "splits", "dividends", "tickers"))
-
-    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
-        rows: Iterable[Any] = answer.json["bars"]
+    def rows(self, answer: Answer, query: Query) -> Rows:
+        rows: Rows = answer.json["bars"]
         return rows
 
     def respond(self, request: Request) -> requests.Response:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from source_stock_prices.secrecy import mask
 
@@ -20,6 +20,11 @@ ANY = "*"
 
 TICKER = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9^$][A-Za-z0-9.^$&=:/_+~-]{0,31}")
 """Every character that occurs in a ticker on some exchange, or in some vendor's spelling of it."""
+
+Row = Any
+"""A row of an answer as it was decoded: of any type, until it is read."""
+
+Rows = Iterable[Row]
 
 MISREAD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading something raises that is not as its vendor writes it."""
@@ -54,7 +59,7 @@ class Query(NamedTuple):
 
 
 class Request(NamedTuple):
-    """The HTTP GET that asks a query of one vendor."""
+    """The HTTP GET that asks a query of one vendor, or the template of one, with words in braces."""
 
     url: str
     params: Mapping[str, str] = {}

@@ -4,16 +4,7 @@ from dataclasses import dataclass, field
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import (
-    ALL,
-    RAW,
-    USD,
-    Fields,
-    Kind,
-    Query,
-    Request,
-    Rule,
-)
+from source_stock_prices.providers.terms import ALL, RAW, USD, Fields, Kind, Request, Rule
 
 RULES = (
     # {"detail":"Please supply a token"}, with 403 · {"detail":"Invalid token."}
@@ -23,25 +14,10 @@ RULES = (
     Rule(None, "hourly request allocation", Kind.THROTTLED, period=3600),
     # ... "your daily request allocation" · 200 and plain text: "You have run over your 500 symbol look up for this
     # month. Please upgrade at ..."
-    Rule(
-        None,
-        "daily request allocation",
-        Kind.QUOTA_SPENT,
-        fix="The request quota resets tomorrow.",
-    ),
-    Rule(
-        None,
-        "symbol look up",
-        Kind.QUOTA_SPENT,
-        fix="The quota of different tickers resets next month.",
-    ),
+    Rule(None, "daily request allocation", Kind.QUOTA_SPENT, fix="The request quota resets tomorrow."),
+    Rule(None, "symbol look up", Kind.QUOTA_SPENT, fix="The quota of different tickers resets next month."),
     # {"detail":"Error: You have run over your monthly bandwidth allocation. Please upgrade at ..."}
-    Rule(
-        None,
-        "monthly bandwidth allocation",
-        Kind.QUOTA_SPENT,
-        fix="The bandwidth of the plan resets next month.",
-    ),
+    Rule(None, "monthly bandwidth allocation", Kind.QUOTA_SPENT, fix="The bandwidth of the plan resets next month."),
     Rule(None, "run over", Kind.QUOTA_SPENT),
     # {"detail":"Error: Ticker 'ZZZZ' not found"} · {"detail":"Not found."}
     Rule(404, "not found", Kind.UNKNOWN_TICKER),
@@ -61,7 +37,6 @@ ADJUSTED = AS_TRADED._replace(
     close="adjClose",
     volume="adjVolume",
 )
-FIELDS = {RAW: AS_TRADED, ALL: ADJUSTED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,30 +50,22 @@ class Tiingo(Provider):
     key_in_headers = {"Authorization": "Token {api_key}"}
     rules = RULES
     error_keys = ("detail",)
-    fields = FIELDS
+    fields = {RAW: AS_TRADED, ALL: ADJUSTED}
+    class_dot = r"\."
+    bars_template = Request(
+        "/tiingo/daily/{ticker}/prices",
+        {"startDate": "{start}", "endDate": "{end}", "format": "json"},
+    )
+    reference_template = Request("/tiingo/daily/{ticker}")
 
     api_key: str = field(repr=False)
     base_url: str = "https://api.tiingo.com"
 
-    def spelling(self, ticker: str) -> str:
-        return ticker.replace(".", "-")  # BRK.B is BRK-B
-
     def currency(self, ticker: str) -> str | None:
         return None if ticker.isdigit() else USD  # 600519 is in Shanghai
 
-    def request(self, query: Query) -> Request:
-        params = {
-            "startDate": str(query.start),
-            "endDate": str(query.end),
-            "format": "json",
-        }
-        return self.get(f"{self.base_url}/tiingo/daily/{self.in_path(query.ticker)}/prices", params)
-
-    def reference_request(self, ticker: str) -> Request:
-        return self.get(f"{self.base_url}/tiingo/daily/{self.in_path(ticker)}")
-
     def has_rows(self, answer: Answer) -> bool:
-        return isinstance(answer.json, list) or bool(answer.text_at("ticker"))
+        return super().has_rows(answer) or bool(answer.text_at("ticker"))
 
     def words(self, answer: Answer) -> str | None:
         # A proxy's HTML page for a 404 says "Not Found" as well; only the monthly quota is refused in plain text.

@@ -1,12 +1,12 @@
 """Twelve Data. Reference: https://twelvedata.com/docs#time-series"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from source_stock_prices.providers.answer import Answer, oldest_day, text_at
-from source_stock_prices.providers.provider import Provider, currency_code
+from source_stock_prices.providers.provider import SUSPENDED, Provider, currency_code
 from source_stock_prices.providers.terms import (
     ALL,
     RAW,
@@ -16,24 +16,19 @@ from source_stock_prices.providers.terms import (
     Problem,
     Query,
     Request,
+    Rows,
     Rule,
 )
 
-SUSPENDED = "A new key does not help a suspended account: ask the vendor's support."
 OTHER_LISTING = "If exchange or country is set, the ticker must be listed there."
 # Each body is {"code":...,"message":"...","status":"error"}. A rule's status is that code: HTTP may say 200 to any.
 RULES = (
     # **apikey** parameter is incorrect or not specified. You can get your free API key instantly following ...
     Rule(401, "", Kind.BAD_CREDENTIALS),
     # Your account is suspended, believed
-    Rule(None, "suspended", Kind.BAD_CREDENTIALS, fix=SUSPENDED),
+    SUSPENDED,
     # You have run out of API credits for the day. 801 API credits were used, with the current limit being 800. ...
-    Rule(
-        None,
-        "credits for the day",
-        Kind.QUOTA_SPENT,
-        fix="The credits reset tomorrow.",
-    ),
+    Rule(None, "credits for the day", Kind.QUOTA_SPENT, fix="The credits reset tomorrow."),
     # You have run out of API credits for the current minute. 9 API credits were used, with the current limit ...
     Rule(None, "run out of api credits", Kind.THROTTLED, period=60),
     Rule(429, "", Kind.THROTTLED, period=60),
@@ -43,12 +38,7 @@ RULES = (
     Rule(403, "is available", Kind.NOT_ENTITLED),
     # **symbol** or **figi** parameter is missing or invalid. Please provide a valid symbol according to ..., with 404
     # · **symbol** not found: ZZZZ. Please specify it correctly according to API Documentation., with 400
-    Rule(
-        None,
-        "**symbol**",
-        Kind.UNKNOWN_TICKER,
-        fix=OTHER_LISTING,
-    ),
+    Rule(None, "**symbol**", Kind.UNKNOWN_TICKER, fix=OTHER_LISTING),
     Rule(404, "data not found", Kind.UNKNOWN_TICKER),
 )
 
@@ -57,14 +47,10 @@ OF_TICKER = (Kind.TICKER_NOT_ENTITLED, Kind.UNKNOWN_TICKER)
 NO_DATA = "No data is available on the specified dates."
 """How a 400 that is an empty answer begins."""
 
+LISTING = {"exchange": "{exchange}", "country": "{country}"}
+
 MOST_ROWS = 5000
 """Rows of one ticker in an answer; of more, the newest."""
-
-ADJUST = {
-    RAW: "none",
-    SPLITS: "splits",
-    ALL: "all",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +64,7 @@ class TwelveData(Provider):
     title = "Twelve Data"
     key_url = "https://twelvedata.com/account/api-keys"
     adjustments = (RAW, SPLITS, ALL)
+    adjustment_words = {RAW: "none"}
     free_requests_per_minute = 8
     tickers_per_request = 8  # the free plan's credits a minute: a larger batch would fail as a whole
     charges_by_ticker = True
@@ -86,6 +73,23 @@ class TwelveData(Provider):
     error_keys = ("message",)
     date_field = "datetime"
     fields = dict.fromkeys(adjustments, Fields())
+    bars_template = Request(
+        "/time_series",
+        {
+            "interval": "1day",
+            "symbol": "{tickers}",
+            "start_date": "{start}",
+            "end_date": "{end}",
+            "outputsize": str(MOST_ROWS),
+            "order": "desc",
+            "adjust": "{adjustment}",
+            **LISTING,
+        },
+    )
+    reference_template = Request(  # the latest bar, however old
+        "/time_series",
+        {"interval": "1day", "symbol": "{ticker}", "outputsize": "1", **LISTING},
+    )
 
     api_key: str = field(repr=False)
     exchange: str = ""
@@ -100,15 +104,8 @@ class TwelveData(Provider):
         return currency_code(quote)
 
     def request(self, query: Query) -> Request:
-        params = {
-            "symbol": ",".join(query.tickers),
-            "start_date": str(query.start),
-            "end_date": str(query.end + timedelta(days=1)),  # exclusive
-            "outputsize": str(MOST_ROWS),
-            "order": "desc",
-            "adjust": ADJUST[query.adjustment],
-        }
-        return self._get(params)
+        day_after = query.end + timedelta(days=1)  # the vendor leaves the end out
+        return self.ask(self.bars_template, query._replace(end=day_after))
 
     def next_request(self, answer: Answer) -> Request | None:
         oldest = {}
@@ -120,16 +117,7 @@ class TwelveData(Provider):
         if not oldest:
             return None
         # One date for all of them: of a ticker that is further back already, some rows come again.
-        params = {
-            **answer.params,
-            "symbol": ",".join(oldest),
-            "end_date": max(oldest.values()),
-        }
-        return self._get(params)
-
-    def reference_request(self, ticker: str) -> Request:
-        latest_bar = {"symbol": ticker, "outputsize": "1"}  # however old
-        return self._get(latest_bar)
+        return self.again(answer, symbol=",".join(oldest), end_date=max(oldest.values()))
 
     def has_rows(self, answer: Answer) -> bool:
         return answer.text_at("status") == "ok"
@@ -145,14 +133,14 @@ class TwelveData(Provider):
     def refused(self, answer: Answer, query: Query) -> Mapping[str, Problem]:
         refused = {}
         for ticker, part in _parts(answer).items():
-            problem = self._problem(part)
-            if problem:
+            if problem := self._problem(part):
                 refused[ticker] = problem
         return refused
 
-    def rows(self, answer: Answer, query: Query) -> Iterable[Any]:
+    def rows(self, answer: Answer, query: Query) -> Rows:
         for ticker, part in _parts(answer).items():
-            told = _currency(part)
+            currency = text_at(part.get("meta"), "currency")
+            told = {"currency": currency} if currency else {}
             for row in _rows(part):
                 # Currencies and some indices have no volume.
                 yield ticker, {"volume": None, **told, **row} if isinstance(row, dict) else row
@@ -161,14 +149,6 @@ class TwelveData(Provider):
         if part.text_at("status") == "error" and part.text_at("message").startswith(NO_DATA):
             return None
         return super().problem(part)
-
-    def _get(self, params: Mapping[str, str]) -> Request:
-        params = {"interval": "1day", **params}
-        if self.exchange:
-            params["exchange"] = self.exchange
-        if self.country:
-            params["country"] = self.country
-        return self.get(f"{self.base_url}/time_series", params)
 
 
 def _parts(answer: Answer) -> Mapping[str, Answer]:
@@ -185,20 +165,8 @@ def _parts(answer: Answer) -> Mapping[str, Answer]:
 
 def _part(answer: Answer, body: Any) -> Answer:
     """A part with the status that a refusal states, else that of the answer."""
-    status = answer.status
-    if text_at(body, "status") == "error":
-        code = body.get("code")
-        if type(code) is int:
-            status = code
-    return answer.part(body, status)
-
-
-def _currency(part: Answer) -> Mapping[str, Any]:
-    """The currency of a ticker's rows, as one more field of each; nothing where none is told."""
-    meta = part.get("meta")
-    if not text_at(meta, "currency"):
-        return {}
-    return {"currency": meta["currency"]}
+    code = body.get("code") if text_at(body, "status") == "error" else None
+    return answer.part(body, code if type(code) is int else answer.status)
 
 
 def _rows(part: Answer) -> list[Any]:
