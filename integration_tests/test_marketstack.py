@@ -9,11 +9,14 @@ import pytest
 from integration_tests.front_door import read, table
 from integration_tests.sandbox import FREE_KEY, Sandbox
 from integration_tests.scenario import FRIDAY_EVENING, at, config
+from source_stock_prices.providers.marketstack import Marketstack
 
 
 def test_it_follows_every_page(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages count rows over all tickers, so that one session can be on two of them."""
-    monkeypatch.setattr("source_stock_prices.providers.marketstack.ROWS", 5)
+    template = Marketstack.bars_template
+    short = template._replace(params={**template.params, "limit": "5"})
+    monkeypatch.setattr(Marketstack, "bars_template", short)
     output = read(config(sandbox, "marketstack", "AAPL, BRK.B, TSCO.L"), now=at(sandbox, FRIDAY_EVENING))
     truth = sandbox.truth(["AAPL", "BRK.B", "TSCO.L"], date(2026, 11, 13), date(2026, 11, 20))
     assert table(output.records) == {key: trade.close for key, trade in truth.items()}
