@@ -24,13 +24,13 @@ _file = count(1)
 class Job:
     """The bars of some tickers in an inclusive window, from a base URL. `records` is the expected number of records.
 
-    `state` is the session up to which every ticker has been read.
+    `state` has the STATE lines that an earlier sync wrote.
     """
 
     base_url: str
     tickers: Sequence[str]
     sessions: Sequence[str]
-    state: str | None = None
+    state: Sequence[bytes] = ()
     num_workers: int | None = None
     records: int | None = None
 
@@ -56,7 +56,7 @@ class Desk:
         }
         if job.num_workers:
             config["num_workers"] = job.num_workers
-        state = ["--state", self._save(_state(job.tickers, job.state))] if job.state else []
+        state = ["--state", self._save_lines(job.state)] if job.state else []
         return Command([str(BIN / "source-stock-prices"), *self._read(config), *state], job.records)
 
     def bare(self, job: Job) -> Command:
@@ -83,6 +83,11 @@ class Desk:
     def _job(self, job: Job) -> str:
         return self._save(_plain(job))
 
+    def _save_lines(self, lines: Sequence[bytes]) -> str:
+        path = self._folder / f"{next(_file)}.jsonl"
+        path.write_bytes(b"\n".join(lines))
+        return str(path)
+
     def _save(self, content: Any) -> str:
         path = self._folder / f"{next(_file)}.json"
         path.write_text(json.dumps(content))
@@ -102,8 +107,3 @@ def _plain(job: Job) -> Mapping[str, Any]:
 def _catalog(name: str) -> Mapping[str, Any]:
     stream = {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]}
     return {"streams": [{"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"}]}
-
-
-def _state(tickers: Sequence[str], day: str) -> Sequence[Mapping[str, Any]]:
-    seen = {ticker: {"date": day, "price": 100.0} for ticker in tickers}
-    return [{"type": "STREAM", "stream": {"stream_descriptor": {"name": "stock_prices"}, "stream_state": seen}}]

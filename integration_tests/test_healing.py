@@ -42,8 +42,18 @@ class Connection:
         self.events: dict[tuple[Any, ...], Row] = {}
         self.messages: dict[str, Any] = {}
 
-    def sync(self, now: DateTime, *, streams: Sequence[str] = ("stock_prices",), fails: bool = False) -> Output:
-        """One sync at a moment, which has to end well unless it `fails`."""
+    def sync(
+        self,
+        now: DateTime,
+        *,
+        streams: Sequence[str] = ("stock_prices",),
+        fails: bool = False,
+        stops: bool = False,
+    ) -> Output:
+        """One sync at a moment, which has to end well unless it `fails`.
+
+        One that `stops` is killed after its last record, before the STATE of it.
+        """
         self.sandbox.now = now
         given = {name: value for name, value in self.settings.items() if value is not None}
         settings = config(self.sandbox, self.vendor, self.tickers, **given)
@@ -54,7 +64,12 @@ class Connection:
                 self.rows[row["stock_ticker"], row["date"]] = row
             else:
                 self.events[record["stream"], row["stock_ticker"], row["date"], row.get("type")] = row
-        for message in output.state_messages:
+        states = output.state_messages
+        if stops:
+            lines = output.text.splitlines()
+            last = max(n for n, line in enumerate(lines) if line.startswith('{"type":"RECORD"'))
+            states = Output("\n".join(lines[:last]), 1).state_messages
+        for message in states:
             self.messages[message["stream"]["stream_descriptor"]["name"]] = message
         assert bool(output.exit_code) == fails, output.error
         return output
@@ -521,6 +536,95 @@ def test_it_goes_on_by_name_from_what_the_whole_market_has(sandbox: Sandbox, wai
     connection.sync(MONDAY)
     rows = {key: price for key, price in connection.closes().items() if key[0] in NAMED.split(", ")}
     assert rows == connection.served()
+
+
+@pytest.mark.parametrize(("vendor", "tickers"), BY_EVERY_WAY)
+def test_it_reads_again_what_a_killed_sync_left_of_a_setting_that_was_changed_back(
+    sandbox: Sandbox, vendor: str, tickers: str
+) -> None:
+    """The rows of the killed sync are in the table, though no state came after them."""
+    sandbox.universe = many(12)
+    connection = Connection(sandbox, vendor, tickers)
+    connection.sync(WEDNESDAY)
+    connection.settings["adjustment"] = PROVIDERS[vendor].adjustments[-1]
+    connection.sync(WEDNESDAY.add(days=1), stops=True)
+    connection.settings["adjustment"] = "raw"
+    connection.sync(FRIDAY_EVENING)
+    assert {row["adjustment"] for row in connection.rows.values()} == {"raw"}
+    assert connection.closes() == connection.served()
+
+
+@pytest.mark.parametrize(("vendor", "tickers"), BY_EVERY_WAY)
+def test_it_reads_again_what_a_killed_sync_left_of_a_rewrite_that_was_taken_back(
+    sandbox: Sandbox, vendor: str, tickers: str
+) -> None:
+    """The vendor answers as it did before; only the table does not."""
+    sandbox.universe = many(12)
+    ticker = sandbox.universe[3] if tickers == "*" else tickers.split(", ")[1]
+    connection = Connection(sandbox, vendor, tickers, adjustment=PROVIDERS[vendor].adjustments[-1])
+    connection.sync(WEDNESDAY)
+    sandbox.book.scale(ticker, SPLIT_DAY, 0.5)
+    connection.sync(WEDNESDAY.add(days=1), stops=True)
+    sandbox.book.scale(ticker, SPLIT_DAY, 1.0)
+    output = connection.sync(FRIDAY_EVENING)
+    assert connection.closes() == connection.served()
+    assert tickers == "*" or "an earlier reread did not finish" in output.log("WARN")
+
+
+@pytest.mark.parametrize("vendor", WITH_REACH)
+def test_it_reads_what_an_upgraded_plan_reaches(sandbox: Sandbox, vendor: str) -> None:
+    """An earlier start was cut by the plan. Where the vendor cuts without a word, one day earlier asks again."""
+    sandbox.reach = timedelta(days=60)
+    connection = Connection(sandbox, vendor, start_date="2026-11-02")
+    connection.sync(WEDNESDAY)
+    connection.settings["start_date"] = "2026-06-02"
+    connection.sync(WEDNESDAY.add(days=1))
+    connection.sync(FRIDAY_EVENING)
+    sandbox.reach = None
+    connection.settings["start_date"] = "2026-06-01"
+    connection.sync(MONDAY)
+    early = date(2026, 6, 1)
+    assert connection.closes(early) == connection.served(since=early)
+    sandbox.requests.clear()
+    connection.sync(MONDAY.add(hours=1))
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize(("vendor", "tickers"), [*BY_EVERY_WAY, ("fmp", "AAPL, KO")])
+def test_it_asks_for_a_start_before_the_plan_with_few_requests(sandbox: Sandbox, vendor: str, tickers: str) -> None:
+    """Whoever upgrades need not touch a setting: what the plan refused is asked for in each sync."""
+    if vendor not in WITH_REACH:
+        pytest.skip("its plans have no window")
+    sandbox.universe = many(12)
+    sandbox.reach = timedelta(days=60)
+    connection = Connection(sandbox, vendor, tickers, start_date="2026-11-02")
+    connection.sync(WEDNESDAY)
+    connection.settings["start_date"] = "2026-06-02"
+    connection.sync(WEDNESDAY.add(days=1))
+    sandbox.requests.clear()
+    output = connection.sync(WEDNESDAY.add(days=1, hours=1))
+    assert len(sandbox.requests) <= 5  # four workers ask at once
+    assert "plan does not reach" in output.log("WARN")
+    sandbox.reach = None
+    connection.sync(FRIDAY_EVENING)
+    early = date(2026, 6, 2)
+    assert connection.closes(early) == connection.served(since=early)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_it_reads_a_history_again_whose_last_bar_is_gone(sandbox: Sandbox, vendor: str) -> None:
+    """It is gone from the window, too: the vendor took it back, and the rest is right."""
+    connection = Connection(sandbox, vendor, adjustment=PROVIDERS[vendor].adjustments[-1])
+    connection.sync(WEDNESDAY)
+    last = last_served(vendor, WEDNESDAY)
+    sandbox.hide("AAPL", last)
+    sandbox.book.scale("AAPL", last, 0.5, raw=True)
+    for day in between(last + timedelta(days=1), date(2026, 12, 31)):
+        sandbox.hide("AAPL", day)
+    output = connection.sync(FRIDAY_EVENING)
+    rows = {key: price for key, price in connection.closes().items() if key != ("AAPL", f"{last}")}
+    assert rows == connection.served()
+    assert f"AAPL ({last})" in output.log("WARN")
 
 
 # 6. One odd thing costs no more than itself

@@ -13,7 +13,8 @@ from source_stock_prices import healing
 from source_stock_prices.config import Config
 from source_stock_prices.entries import Entries
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.gaps import LONGEST_CLOSURE, Gaps
+from source_stock_prices.gaps import Gaps
+from source_stock_prices.healing import LONGEST_CLOSURE
 from source_stock_prices.market import Market, Taken
 from source_stock_prices.providers.terms import (
     ANY,
@@ -29,6 +30,7 @@ from source_stock_prices.sync import Found, State
 GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
 CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
 LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
+SHORT = "The {{title}} plan does not reach back to {first}. History begins later: {{names}}. The next sync asks again."
 UNREAD = "{title} has no bars to reread the history of {names} with. Old rows stay, and the next sync asks again."
 
 
@@ -97,9 +99,9 @@ class Arrivals:
 
     def _is_history(self, ticker: str) -> bool:
         """Whether a ticker's bars are its whole history, read again."""
-        if ticker in self._rereading or self._entries.is_waiting(ticker):
+        if ticker in self._rereading or self._entries.changed_setting(ticker):
             return True
-        return self._entries.changed_setting(ticker) is not None
+        return self._market.is_whole and self._entries.is_waiting(ticker)
 
     def _first_bars(
         self,
@@ -112,7 +114,7 @@ class Arrivals:
         """Bars of a ticker that was never read before."""
         self._gaps.read(query, ticker, bars, is_new=True)
         yield from self._records.of(bars, report)
-        self._remember(ticker, bars, state, since=query.start)
+        self._remember(ticker, bars, state, query.start)
 
     def _earlier_bars(
         self,
@@ -122,11 +124,13 @@ class Arrivals:
         state: State,
         report: Report,
     ) -> Iterator[StreamData]:
-        """Bars that an earlier start adds before a ticker's history."""
+        """Bars that an earlier start adds before a ticker's history. What the plan cut off is asked for again."""
         since = healing.first_day(self._entries.of(ticker))
+        if ticker in report.cut:
+            report.remark(SHORT.format(first=query.start), f"{ticker} ({report.cut[ticker]})")
         self._gaps.read_before(query, ticker, bars, since)
         yield from self._records.of(bars, report)
-        self._remember(ticker, bars, state, since=query.start)
+        self._remember(ticker, bars, state, report.cut.get(ticker, query.start))
 
     def _window(
         self,
@@ -144,14 +148,18 @@ class Arrivals:
         verdict = healing.judge(known, state_date, bars, asked, entry.get("price"))
         is_cut = ticker in report.cut
         has_whole_history = query.start <= healing.first_day(entry)
-        if verdict.rewritten and not has_whole_history:
+        is_due = self._entries.is_waiting(ticker)
+        if is_due and not bars:
+            report.remark(UNREAD, ticker)
+            return
+        if (verdict.rewritten or is_due) and not has_whole_history:
             if not is_cut:
                 self._tell_gone(ticker, verdict.missing, state, report)
-            self._read_again(ticker, verdict.moved_on, report)
+            self._read_again(ticker, verdict.moved_on, state, report)
             return
 
         fresh: Sequence[Bar] = verdict.fresh
-        if verdict.rewritten:
+        if verdict.rewritten or is_due:
             fresh = bars
             self._tell_rewritten(ticker, verdict.moved_on, query.start, report)
             self._tell_cut(query, ticker, bars, report)
@@ -174,9 +182,12 @@ class Arrivals:
         """A ticker's whole history, read again."""
         if not bars and ticker not in self._rereading:
             # Most of them are delisted and forgotten. What marks them stays in the state, so they are asked for again.
-            report.remark(UNREAD, ticker)
+            if ticker in report.cut:
+                self._tell_cut(query, ticker, bars, report)
+            else:
+                report.remark(UNREAD, ticker)
             return
-        lack = self._lack(ticker, bars)
+        lack = self._lack(ticker, bars, state)
         if lack:
             problem = Problem(Kind.UNREADABLE, lack)
             report.set_aside(ticker, ProviderError(problem))
@@ -188,18 +199,25 @@ class Arrivals:
         if self._market.is_whole:
             self._market.replace(ticker, bars, state)
             return
-        known_since = healing.first_day(self._entries.of(ticker))
-        self._remember(ticker, bars, state, since=min(query.start, known_since))
+        self._remember(ticker, bars, state, report.cut.get(ticker, query.start))
 
-    def _lack(self, ticker: str, bars: Sequence[Bar]) -> str | None:
-        """What a history lacks that was read before; None if it is whole. A new setting may know less."""
+    def _lack(
+        self,
+        ticker: str,
+        bars: Sequence[Bar],
+        state: State,
+    ) -> str | None:
+        """What a history lacks that was read before; None if it is whole. A new setting may know less.
+
+        The last bar that the state knows has to be there: those that are gone from the window, too, it has forgotten.
+        """
         if not bars:
             return "the reread history has no bars"
-        if not self._entries.has_read(ticker) or self._entries.changed_setting(ticker):
+        if self._market.is_whole or self._entries.changed_setting(ticker):
             return None
-        state_date = self._entries.of(ticker)["date"]
-        if bars[-1].date < date.fromisoformat(state_date):
-            return f"the reread history has no bar for {state_date}"
+        known = healing.days_of(state.get(ticker, {}))
+        if known and bars[-1].date < known[-1]:
+            return f"the reread history has no bar for {known[-1]}"
         return None
 
     # The bars of one session
@@ -215,7 +233,7 @@ class Arrivals:
         bars = list(chain.from_iterable(found.values()))
         taken = self._market.take(query, bars, report)
         for ticker in taken.rewritten:
-            self._read_again(ticker, query.start, report)
+            self._read_again(ticker, query.start, state, report)
         if self._market.is_whole:
             yield from self._session_of_all(query, bars, taken, state, report)
         else:
@@ -231,8 +249,6 @@ class Arrivals:
         report: Report,
     ) -> Iterator[StreamData]:
         """A session of the whole market, which has one entry in the state."""
-        for ticker in taken.rewritten:
-            state[ticker] = {"again": True}
         for ticker in taken.missing:
             report.remark(GONE, f"{ticker} ({query.start})")
         yield from self._records.of(taken.bars, report)
@@ -276,14 +292,18 @@ class Arrivals:
         self,
         ticker: str,
         moved_on: date | None,
+        state: State,
         report: Report,
     ) -> None:
-        """A ticker's history was rewritten, and comes in a second round of queries."""
-        entry = self._entries.of(ANY if self._market.is_whole else ticker)
-        first = healing.first_day(entry)
+        """A ticker's history was rewritten, and comes in a second round of queries.
+
+        The state says so before the first of its rows: a sync that is stopped between them leaves two scales.
+        """
+        first = self._entries.first_day(ticker)
         if self._bound:
             first = min(self._bound, first)
         self._rewritten[ticker] = first
+        state[ticker] = healing.to_read_again(state.get(ticker))
         self._tell_rewritten(ticker, moved_on, first, report)
 
     def _tell_rewritten(
@@ -294,7 +314,8 @@ class Arrivals:
         report: Report,
     ) -> None:
         title = self._provider.title
-        report.lines.append(f"{title} rewrote the history of {ticker}: {moved_on} changed. Rereading from {first}.")
+        if moved_on:
+            report.lines.append(f"{title} rewrote the history of {ticker}: {moved_on} changed. Rereading from {first}.")
 
     def _tell_cut(
         self,

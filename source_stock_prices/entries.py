@@ -11,8 +11,7 @@ from source_stock_prices.healing import Entry
 from source_stock_prices.prints import dump, load_market
 from source_stock_prices.providers.terms import ANY, RAW, Query
 
-SEVERAL = "several"
-"""The provider of an entry whose rows were read with more than one setting: they are all read again."""
+UNFINISHED = "an earlier reread did not finish"
 
 
 class Entries:
@@ -42,17 +41,39 @@ class Entries:
         return "date" in self.of(ticker)
 
     def is_waiting(self, ticker: str) -> bool:
-        """Whether an earlier sync of the whole market found a ticker's history rewritten, and could not read it again.
+        """Whether an earlier sync found a ticker's history rewritten, and did not come to read all of it again.
 
-        Read by name from now on, such a ticker is a new one.
+        One that only the whole market had is a new one where it is read by name.
         """
-        return self._is_whole_market and self.of(ticker).get("again") is True
+        is_marked = self.of(ticker).get("again") is True
+        return is_marked and (self._is_whole_market or self.has_read(ticker))
+
+    def to_read_again(self, ticker: str) -> str | None:
+        """Why all that was read of a ticker is to be read again, as a clause; None where it is not."""
+        change = self.changed_setting(ticker)
+        if change is None and self.is_waiting(ticker):
+            return UNFINISHED
+        return change
+
+    def first_day(self, ticker: str) -> date:
+        """The first day ever read of a ticker, by name or with the whole market."""
+        days = []
+        for name in (ticker, ANY) if self._is_whole_market else (ticker,):
+            if self.has_read(name):
+                days.append(healing.first_day(self.of(name)))
+        return min(days)
 
     def changed_setting(self, ticker: str) -> str | None:
         """Which setting a ticker was read with that is another one now, as a clause; None where there is none."""
         if not self.has_read(ticker):
             return None
         return healing.changed_setting(self.of(ticker), self._adjustment, self._provider)
+
+    def last_day(self, ticker: str) -> date:
+        """The day of the last bar read of a ticker by name; the first of all days for one that was not."""
+        if not self.has_read(ticker):
+            return date.min
+        return date.fromisoformat(self.of(ticker)["date"])
 
     def begin_after(self, query: Query, ticker: str) -> bool:
         """Whether the first day ever read of a ticker is after a query."""
@@ -65,17 +86,22 @@ def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
     """The entries of a state that the whole market and named tickers wrote in turns, for they share a table.
 
     Named tickers go on from what the whole market has of them. Where one of the two overwrites rows of the other with
-    another setting, the other is to read all of them again when its turn comes.
+    another setting, the other is to read all of them again when its turn comes. What this sync reads again with another
+    setting is marked, for the case that it is stopped half-way, and the setting changed back.
     """
     is_whole = config.tickers == (ANY,)
     now = dict(seen)
     if not is_whole:
         now |= _from_market(seen, config.tickers)
     for ticker, entry in now.items():
-        is_of_other = (ticker == ANY) != is_whole
         change = healing.changed_setting(entry, config.adjustment, config.provider.name)
-        if is_of_other and change and "date" in entry:
-            now[ticker] = {**entry, "provider": SEVERAL}
+        if change is None or "date" not in entry:
+            continue
+        if (ticker == ANY) != is_whole:
+            now[ticker] = {**entry, "provider": healing.SEVERAL}
+        elif ticker in config.tickers:
+            again = entry["date"] if is_whole else True
+            now[ticker] = {**entry, "again": again}
     return now
 
 
@@ -101,11 +127,11 @@ def _from_market(seen: Mapping[str, Entry], tickers: Iterable[str]) -> dict[str,
             "date": last.isoformat(),
             "price": None,
             "adjustment": market.get("adjustment", RAW),
-            "provider": market.get("provider", SEVERAL),
+            "provider": market.get("provider", healing.SEVERAL),
             "since": since,
             "bars": dump(last, bars),
         }
         if "again" in market or "again" in before:
-            entry["provider"] = SEVERAL
+            entry["provider"] = healing.SEVERAL
         entries[ticker] = healing.failed(entry) if before.get("failed") else entry
     return entries

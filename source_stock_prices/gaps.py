@@ -14,11 +14,9 @@ from itertools import chain, pairwise
 
 from source_stock_prices import sessions
 from source_stock_prices.errors import counted, names
+from source_stock_prices.healing import LONGEST_CLOSURE
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Bar, Query
-
-LONGEST_CLOSURE = timedelta(days=10)
-"""No exchange is closed as long: a first bar that comes so long after the start is late, and so is a last one."""
 
 NAMED_SESSIONS = 3
 """Missing sessions of one ticker that a line names."""

@@ -25,6 +25,12 @@ Bars = dict[date, Bar]
 
 DAY = timedelta(days=1)
 
+LONGEST_CLOSURE = timedelta(days=10)
+"""No exchange is closed as long: a first bar that comes so long after the start is late, and so is a last one."""
+
+SEVERAL = "several"
+"""The provider of an entry whose rows were read with more than one setting: they are all read again."""
+
 MAX_STATES = 12
 """STATE messages of one sync. Each repeats the state of every ticker."""
 
@@ -167,6 +173,13 @@ def known_of(entry: Entry) -> Prints:
     return load(last, entry.get("bars", ""))
 
 
+def days_of(entry: Entry) -> list[date]:
+    """The days of the bars that an entry remembers, ascending: its own date for an entry of an older version."""
+    if "date" in entry and "bars" not in entry:
+        return [date.fromisoformat(entry["date"])]
+    return sorted(known_of(entry))
+
+
 def remember(
     entry: Entry | None,
     *,
@@ -186,6 +199,7 @@ def remember(
     final = [bar for bar in bars if bar.date <= last_final]
     if not final:
         return _without_news(entry, since)
+    begun = _begun(final[0].date, since, entry or {})
     known: Prints = {}
     last = final[-1]
     state_date = last.date
@@ -197,8 +211,6 @@ def remember(
             price = entry.get("price")
         if changed_setting(entry, adjustment, provider) is None:
             known = known_of(entry)  # those that the vendor no longer serves are still in the table
-        since = since or first_day(entry)
-    since = since or final[0].date
     for bar in final[-window - 1 :]:
         known[bar.date] = print_of(bar)
     return {
@@ -206,9 +218,35 @@ def remember(
         "price": price,
         "adjustment": adjustment,
         "provider": provider,
-        "since": since.isoformat(),
+        **begun,
         "bars": dump(state_date, _newest(known, window, state_date)),
     }
+
+
+def _begun(first_bar: date, asked: date | None, entry: Entry) -> Entry:
+    """The first day ever read, as `since`; and as `asked` an earlier one from which on the vendor had no bars.
+
+    A history that begins late is one of a younger ticker, or one that the vendor cut without a word. An earlier start
+    asks for all that is before it once more.
+    """
+    since = asked or first_bar
+    if first_bar - since > LONGEST_CLOSURE:
+        since = first_bar
+    if "date" in entry:
+        since = min(since, first_day(entry))
+    begun = {"since": since.isoformat()}
+    first_asked = _first_asked(entry, asked)
+    if first_asked and first_asked < since:
+        begun["asked"] = first_asked.isoformat()
+    return begun
+
+
+def _first_asked(entry: Entry, asked: date | None) -> date | None:
+    """The first day ever asked for, now or before, as far as an entry says so."""
+    days = [asked] if asked else []
+    if "asked" in entry:
+        days.append(date.fromisoformat(entry["asked"]))
+    return min(days, default=None)
 
 
 def forget(entry: Entry, days: Iterable[date]) -> Entry:
@@ -216,8 +254,6 @@ def forget(entry: Entry, days: Iterable[date]) -> Entry:
     known = known_of(entry)
     for day in days:
         known.pop(day, None)
-    if "bars" not in entry:
-        return entry
     last = date.fromisoformat(entry["date"])
     return {**entry, "bars": dump(last, known)}
 
@@ -228,13 +264,20 @@ def failed(entry: Entry | None) -> Entry:
     return {**before, "failed": True}
 
 
+def to_read_again(entry: Entry | None) -> Entry:
+    """The entry of a ticker whose rows are to be read again: by a later sync, if this one does not come to it."""
+    before = entry or {}
+    return {**before, "again": True}
+
+
 def _without_news(entry: Entry | None, since: date | None) -> Entry | None:
     kept = dict(entry or {})
     kept.pop("failed", None)
     if "date" not in kept:
         return kept or None
-    if since and since < first_day(kept):
-        kept["since"] = since.isoformat()  # nothing is there, and it need not be asked again
+    asked = _first_asked(kept, since)
+    if asked and asked < first_day(kept):
+        kept["asked"] = asked.isoformat()
     return kept
 
 
@@ -269,6 +312,8 @@ def changed_setting(
     if entry.get("price"):
         before.setdefault("adjustment", RAW)
     clauses = []
+    if before.get("provider") == SEVERAL:
+        return "earlier syncs used different settings"
     for name, value in now.items():
         was = before.get(name)
         if was and was != value:
@@ -302,7 +347,8 @@ def gap_before(entry: Entry, start: date) -> tuple[date, date] | None:
     if "since" not in entry:
         return None
     since = date.fromisoformat(entry["since"])
-    if start >= since:
+    asked = _first_asked(entry, None) or since
+    if start >= min(asked, since):
         return None
     return start, since - DAY
 

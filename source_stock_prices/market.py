@@ -97,7 +97,7 @@ class Market:
         dates = {}
         for ticker in self._config.tickers:
             entry = entries.get(ticker, {})
-            if not self._is_comparable(entry):
+            if not self._is_comparable(entry) or "again" in entry:
                 continue
             day = date.fromisoformat(entry["date"])
             if day < self._end:  # any other is not asked for, and must not hold the others' bars back
@@ -171,6 +171,9 @@ class Market:
         """What is new or changed in a session, compared with the prints of the state."""
         asked = None if self.is_whole else query.tickers
         session = self._recheck.judge(query.start, bars, asked)
+        if query.start > self.state_date:
+            span = timedelta(days=2 * self._config.recheck_sessions + 14)
+            self._recheck.forget_before(query.start - span)
         return Taken(
             session.fresh,
             session.rewritten,
@@ -196,14 +199,27 @@ class Market:
         """Whether a session of the whole market was read with another setting, or is older than all that was read."""
         if self._unread and day <= self._unread:
             return True
+        return self.is_older(day)
+
+    def is_older(self, day: date) -> bool:
+        """Whether a session of the whole market is older than all that was read."""
         return self._since is not None and day < self._since
 
     # What the state remembers
 
     def replace(self, ticker: str, bars: Iterable[Bar], state: State) -> None:
-        """A ticker's history was read again and emitted: the state of the whole market has its new prints."""
+        """A ticker's history was read again and emitted: the state of the whole market has its new prints.
+
+        Read by name again, it is compared with nothing that it knew before.
+        """
         self._recheck.replace(ticker, bars)
-        state.pop(ticker, None)
+        entry = state.pop(ticker)
+        if "date" in entry:
+            state[ticker] = {
+                "date": entry["date"],
+                "provider": healing.SEVERAL,
+                "since": healing.first_day(entry).isoformat(),
+            }
 
     def remember(
         self,
@@ -220,8 +236,6 @@ class Market:
         if not bars or day > self._last_final:
             return
         state[ANY] = self._entry(entry, day, {})
-        span = timedelta(days=2 * self._config.recheck_sessions + 14)
-        self._recheck.forget_before(day - span)
 
     def checkpoint(self, state: State) -> None:
         """Writes the prints of the last sessions into a state that is about to be kept: they are too many to be written
@@ -258,13 +272,9 @@ class Market:
         if "since" in entry:
             entry["since"] = min(entry["since"], start.isoformat())
 
-    def give_up(self, query: Query, state: State) -> None:
-        """The plan does not reach an older session, nor those before it, which would be read next."""
-        entry = state[ANY]
-        if self._unread and query.start <= self._unread:
-            entry.pop("again", None)
-        else:
-            entry["since"] = min(entry["since"], query.start.isoformat())
+    def give_up(self, state: State) -> None:
+        """The plan does not reach a session that is to be read again, nor those before it, which would be next."""
+        state[ANY].pop("again", None)
 
     def _still_unread(self, entry: Entry) -> date | None:
         """The last day that was read with another setting, and not again; None where there is none."""

@@ -134,10 +134,12 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     days = _days_of_market(entry, state_date, facts)
     queries = [_of_market(day, facts) for day in days]
 
-    first = _earliest(entry, facts)
     waiting = []
     for ticker, each in entries.items():
         if each.get("again") is True:
+            first = _earliest(entry, facts)
+            if "date" in each:
+                first = min(first, healing.first_day(each))
             waiting.append(Window(ticker, first, end))
     return queries + batches(waiting, facts)
 
@@ -289,7 +291,7 @@ def _new_bars(
             yield Window(ticker, facts.start, end)
         return
     is_in_future = state_date > facts.blank.today
-    if is_in_future or _has_changed(entry, facts):
+    if is_in_future or _has_changed(entry, facts) or "again" in entry:
         return
     if state_date < end:
         first = _recheck_from(entry, state_date, facts)
@@ -301,13 +303,20 @@ def _older_bars(
     entry: Entry,
     facts: Facts,
 ) -> Iterator[Window]:
-    """The history to read again where a setting changed, and what an earlier start adds before it."""
+    """The history to read again where a setting changed, and what an earlier start adds before it.
+
+    Where an earlier sync did not finish a history, the window tells which bars it has to have.
+    """
     state_date = _state_date(entry)
     if state_date is None or state_date > facts.blank.today:
         return
+    last = max(facts.blank.end, state_date)
     if _has_changed(entry, facts):
         first = _earliest(entry, facts)
-        last = max(facts.blank.end, state_date)
+        yield Window(ticker, first, last)
+        return
+    if "again" in entry:
+        first = _recheck_from(entry, state_date, facts)
         yield Window(ticker, first, last)
         return
     gap = _gap(entry, facts)

@@ -13,7 +13,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from datetime import date
+from datetime import date, timedelta
 from logging import Logger
 
 from airbyte_cdk.sources.streams.core import StreamData
@@ -38,8 +38,10 @@ from source_stock_prices.sync import Found, State, by_ticker
 
 Ask = Callable[[Query, Report], Found[Bar]]
 
-UNREACHED = "The {{title}} plan does not reach back to {first}: {{names}} stay as they are."
 BEYOND_PLAN = "The {title} plan no longer reaches sessions of the whole market, which keep their old scale: {names}."
+UNREACHED = "The {title} plan does not reach older sessions of the whole market: {names}. The next sync asks again."
+
+DAY = timedelta(days=1)
 
 
 class Prices:
@@ -126,7 +128,7 @@ class Prices:
     def _tell_of_settings(self) -> None:
         by_change: defaultdict[str, list[str]] = defaultdict(list)
         for ticker in self._config.tickers:
-            change = self._entries.changed_setting(ticker)
+            change = self._entries.to_read_again(ticker)
             if change:
                 by_change[change].append(ticker)
         for change, tickers in by_change.items():
@@ -149,7 +151,8 @@ class Prices:
         """The histories that turned out to be rewritten, to be read again."""
         windows = []
         for ticker, first in self._arrivals.reread().items():
-            windows.append(plan.Window(ticker, first, self._end))
+            last = max(self._end, self._entries.last_day(ticker))
+            windows.append(plan.Window(ticker, first, last))
         return plan.batches(windows, self._facts())
 
     def expected(self, query: Query) -> int | None:
@@ -192,13 +195,18 @@ class Prices:
         found: Found[Bar],
         report: Report,
     ) -> None:
-        """What an earlier start adds before the plan's window is no failure of a ticker that is read."""
+        """What an earlier start adds before the plan's window is no failure of a ticker that is read, nor is a history
+        to read again.
+        """
         for ticker, error in list(report.failed.items()):
+            if error.problem.kind is not Kind.BEYOND_PLAN:
+                continue
             is_earlier = self._entries.begin_after(query, ticker)
-            if is_earlier and error.problem.kind is Kind.BEYOND_PLAN:
-                del report.failed[ticker]
-                found[ticker] = []
-                report.remark(UNREACHED.format(first=query.start), ticker)
+            if not is_earlier and not self._entries.changed_setting(ticker):
+                continue
+            del report.failed[ticker]
+            found[ticker] = []
+            report.cut[ticker] = query.end + DAY
 
     def survives(
         self,
@@ -213,9 +221,12 @@ class Prices:
         market = self._market
         if not self._is_by_date(query) or not market.is_read(query.start):
             return False
+        if market.is_older(query.start):
+            report.remark(UNREACHED, str(query.start))
+            return True
         report.remark(BEYOND_PLAN, str(query.start))
         if market.is_whole and market.is_history(query.start):
-            market.give_up(query, state)
+            market.give_up(state)
         return True
 
     def _is_by_date(self, query: Query) -> bool:

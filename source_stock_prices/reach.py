@@ -59,7 +59,7 @@ class Reach:
             refused = max(refused, self._refused[0])
         first = refused + DAY
         last = query.end
-        guess = self._served
+        guess: date | None = self._served or last
         found: Found | None = None
         while first <= last and (first < last or found is None):
             middle = first + (last - first) // 2

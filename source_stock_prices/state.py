@@ -153,7 +153,8 @@ def _seen(ticker: str, value: Any) -> Seen:
         return dict(value)  # never read, or to be read again
     day = value.get("date")
     _check_day(f"the date of {ticker!r}", day)
-    _check_day(f"the first day of {ticker!r}", value.get("since", day))
+    for name in ("since", "asked"):
+        _check_day(f"the first day of {ticker!r}", value.get(name, day))
     price = value.get("price")
     if price is not None and not _is_price(price):
         raise StateError(f"the price of {ticker!r} is {price!r}, which is not a number above zero")

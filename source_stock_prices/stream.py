@@ -41,6 +41,9 @@ from source_stock_prices.providers.terms import (
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, Sync
 
+NOTHING: Mapping[str, Any] = {"queries": 0}
+"""A slice without queries, so that the CDK writes what is in the state before the first record."""
+
 MAX_PAGES = 50
 """More pages than the bars of one query fill: a vendor that repeats itself would have them read for ever."""
 
@@ -84,6 +87,7 @@ class StockPrices(HttpStream):
         )
         self.start, self.bound, self.end, self.today = start, bound, end, today
         self._served_until = date.max
+        self._is_marked = False
         prices = Prices(
             config,
             self.logger,
@@ -107,6 +111,7 @@ class StockPrices(HttpStream):
         full = configured_stream.sync_mode == SyncMode.full_refresh
         before = {} if full else state.read(self.state, self.config.tickers, self.logger)
         self.state = of_one_table(before, self.config)
+        self._is_marked = self.state != before
         yield from self._sync.run(super().read(configured_stream, *args, **kwargs))
 
     def stream_slices(
@@ -116,7 +121,9 @@ class StockPrices(HttpStream):
         cursor_field: list[str] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Mapping[str, Any]]:
-        return self._sync.slices(stream_state or {})
+        if self._is_marked:
+            yield NOTHING
+        yield from self._sync.slices(stream_state or {})
 
     def read_records(
         self,
@@ -125,6 +132,8 @@ class StockPrices(HttpStream):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[StreamData]:
+        if stream_slice == NOTHING:
+            return iter(())
         return self._sync.records(stream_slice or {}, self.state)
 
     def get_updated_state(

@@ -193,13 +193,13 @@ def test_it_sees_every_rewrite_that_reaches_a_bar_it_remembers(before: list[Bar]
 
 def test_it_remembers_the_last_final_bar_and_a_print_of_each_bar_of_the_window() -> None:
     """All that the next sync needs to know."""
-    entry = remember(None, SEEN, since=day(2))
+    entry = remember(None, SEEN, since=day(9))
     assert entry == {
         "date": "2026-11-20",
         "price": 400.0,
         "adjustment": "splits",
         "provider": "massive",
-        "since": "2026-11-02",
+        "since": "2026-11-09",
         "bars": print_of(bar(20)) * 5,
     }
     assert healing.known_of(entry) == KNOWN
@@ -207,10 +207,28 @@ def test_it_remembers_the_last_final_bar_and_a_print_of_each_bar_of_the_window()
 
 def test_it_adds_what_was_emitted_to_what_it_knew() -> None:
     """A sync emits few bars; the others are as they were."""
-    entry = remember(remember(None, SEEN, since=day(2)), [bar(18, 399.0), bar(20), bar(23)], window=3)
+    entry = remember(remember(None, SEEN, since=day(9)), [bar(18, 399.0), bar(20), bar(23)], window=3)
     assert entry["date"] == "2026-11-23"
-    assert entry["since"] == "2026-11-02"
+    assert entry["since"] == "2026-11-09"
     assert healing.known_of(entry) == prints(bar(18, 399.0), bar(19), bar(20), bar(23))
+
+
+def test_it_remembers_the_first_day_that_was_really_read_and_the_one_that_was_asked_for() -> None:
+    """The ticker is younger than the start, or the vendor cut the history without a word: nobody can tell."""
+    entry = remember(None, SEEN, since=day(2))
+    assert (entry["since"], entry["asked"]) == ("2026-11-16", "2026-11-02")
+    after = remember(entry, [bar(23)])
+    assert (after["since"], after["asked"]) == ("2026-11-16", "2026-11-02")
+    whole = remember(after, [bar(number) for number in (2, 3, 4)], since=day(2))
+    assert whole["since"] == "2026-11-02"
+    assert "asked" not in whole
+
+
+def test_it_asks_for_what_the_vendor_did_not_have_only_where_the_start_is_earlier_still() -> None:
+    """Else a younger ticker would cost a request in each sync."""
+    entry = remember(None, SEEN, since=day(2))
+    assert healing.gap_before(entry, day(2)) is None
+    assert healing.gap_before(entry, day(1)) == (day(1), day(15))
 
 
 def test_it_never_remembers_a_bar_that_is_not_final() -> None:
@@ -232,7 +250,7 @@ def test_it_does_not_move_on_an_empty_answer() -> None:
     """Only what was there is read; but that nothing is before the old start need not be asked again."""
     before = remember(None, SEEN, since=day(16))
     assert remember(before, []) == before
-    assert remember(before, [], since=day(12)) == {**before, "since": "2026-11-12"}
+    assert remember(before, [], since=day(12)) == {**before, "asked": "2026-11-12"}
     assert remember(before, [], since=day(18)) == before
     assert remember(None, [], since=day(12)) is None
     assert remember({"failed": True}, []) is None

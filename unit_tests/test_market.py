@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from source_stock_prices import plan
+from source_stock_prices import plan, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.healing import remember
@@ -218,6 +218,16 @@ def test_it_leaves_the_bars_of_a_waiting_ticker_to_its_history() -> None:
     sync = Sync({ANY: entry(18, 19), "AAA": {"again": True}})
     for number in (18, 19, 20):
         assert "AAA" not in {bar.ticker for bar in sync.take(number, bars(number)).bars}
+
+
+def test_it_forgets_the_prints_of_sessions_that_are_no_longer_compared() -> None:
+    """Those of a long first history would fill the memory: of named tickers, too."""
+    sync = Sync({}, stock_ticker="AAA, BBB")
+    for each in sessions.between(date(2026, 1, 2), END):
+        query = Query(("AAA", "BBB"), each, each, RAW, END)
+        sync.report.market_rows = (2, None)
+        sync.market.take(query, [Bar("AAA", each, 10.0)], sync.report)
+    assert len(sync.market._recheck.known) < 30
 
 
 # Older sessions

@@ -304,7 +304,7 @@ def test_it_keeps_what_it_knew_of_a_ticker_whose_history_could_not_be_read(kind:
 
     world.ask = ask  # type: ignore[method-assign]
     assert world.sync() == rows(world, "MSFT", day(18))
-    assert world.state["AAPL"] == {**before["AAPL"], "failed": True}
+    assert world.state["AAPL"] == {**before["AAPL"], "again": True, "failed": True}
     assert world.failure
     assert "AAPL" in str(world.failure.message)
     world.ask = served  # type: ignore[method-assign]
@@ -328,7 +328,12 @@ def test_it_does_not_take_a_history_that_comes_back_short() -> None:
     assert world.sync() == []
     assert world.failure
     assert "no bar for 2026-11-18" in str(world.failure.message)
-    assert world.state["AAPL"] == {**before, "failed": True}
+    assert world.state["AAPL"] == {**before, "again": True, "failed": True}
+    assert world.sync() == []
+    assert world.failure
+    world.ask = served  # type: ignore[method-assign]
+    assert world.sync() == rows(world, "AAPL", MAY)
+    assert world.state["AAPL"].keys() == before.keys()
 
 
 def test_it_reads_a_history_again_as_far_as_the_plan_reaches() -> None:
@@ -459,8 +464,14 @@ def test_it_reads_a_waiting_history_from_a_start_that_was_moved_earlier() -> Non
     )
 
 
-@pytest.mark.parametrize("settings", [{"adjustment": "splits"}, {"bound": date(2026, 10, 1)}])
-def test_it_goes_on_without_sessions_that_the_plan_no_longer_reaches(settings: Any) -> None:
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"adjustment": "splits"}, "plan no longer reaches sessions of the whole market"),
+        ({"bound": date(2026, 10, 1)}, "plan does not reach older sessions of the whole market"),
+    ],
+)
+def test_it_goes_on_without_sessions_that_the_plan_no_longer_reaches(settings: Any, line: str) -> None:
     """The user can do nothing but upgrade: what is served is read, and the rest is told of."""
     world = market()
     world.sync(19, bound=date(2026, 10, 12))
@@ -468,7 +479,7 @@ def test_it_goes_on_without_sessions_that_the_plan_no_longer_reaches(settings: A
     emitted = world.sync(**{"bound": date(2026, 10, 12), **settings})
     assert world.failure is None
     assert ("AAPL", day(20), 10.0) in emitted
-    assert world.told("plan no longer reaches sessions of the whole market")
+    assert world.told(line)
     assert world.state[ANY]["date"] == "2026-11-20"
 
 
