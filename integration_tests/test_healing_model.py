@@ -239,6 +239,8 @@ class Market(RuleBasedStateMachine):
         later = self.now.date() + timedelta(days=ahead)
         ticker, day = self._ticker(data), date(later.year, later.month, later.day)
         is_beside = sessions.is_session(day)
+        if ticker in self.gone:
+            return  # of a session that it no longer trades, nobody could tell the row from a bar
         if is_beside and (self.vendor == "alpha_vantage" or self.hidden & {(ticker, day), (WHOLE_MARKET, day)}):
             return  # one row a day, or nothing beside it
         self.sandbox.book.carry(ticker, day)
@@ -277,18 +279,16 @@ class Market(RuleBasedStateMachine):
     def the_start_changes(self, start: str | None) -> None:
         self._set("start_date", start)
 
-    @precondition(lambda self: self._is_settled() or self.settings.get("end_date"))
     @rule(ahead=st.sampled_from([None, None, -5, 0, 4]))
     def the_end_changes(self, ahead: int | None) -> None:
         end = None if ahead is None else f"{self.now.date() + timedelta(days=ahead)}"
         self._set("end_date", end if (end or "") >= (self.settings["start_date"] or "") else None)
 
-    @precondition(lambda self: not self.settings.get("end_date"))
     @rule(data=st.data())
     def the_adjustment_changes(self, data: st.DataObject) -> None:
         self._set("adjustment", data.draw(st.sampled_from(PROVIDERS[self.vendor].adjustments), label="adjustment"))
 
-    @precondition(lambda self: not self.settings.get("end_date") and self.plan in ("a ticker", "batch"))
+    @precondition(lambda self: self.plan in ("a ticker", "batch"))
     @rule(data=st.data())
     def the_provider_changes(self, data: st.DataObject) -> None:
         vendors = [name for name in VENDORS if self.settings["adjustment"] in PROVIDERS[name].adjustments]
@@ -510,7 +510,7 @@ class Market(RuleBasedStateMachine):
         last, known, end = self.warehouse.last_read(ticker), self.known.get(ticker), self._end()
         if last is None or known is None:
             return self._start(ticker) <= end
-        return last < end or (last == end and known.settings != self._told()) or bool(self._earlier_start(known))
+        return last < end or known.settings != self._told() or bool(self._earlier_start(known))
 
     def _earlier_start(self, known: Known) -> date | None:
         start = self.settings.get("start_date")
@@ -550,9 +550,6 @@ class Market(RuleBasedStateMachine):
 
     def _told(self) -> tuple[str, str]:
         return self.vendor, self.settings["adjustment"]
-
-    def _is_settled(self) -> bool:
-        return all(known.settings == self._told() for name, known in self.known.items() if name in self.tickers)
 
     def _is_known(self, ticker: str) -> bool:
         return self.sandbox.book.is_known(ticker, sessions.today(self.now))
