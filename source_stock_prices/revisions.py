@@ -77,7 +77,8 @@ def revise(
 
     `ticker` is the key of the state, "*" for the whole market. `oldest` is the first day that a later sync can ask for
     again: prints of older days are forgotten. `blank` is a record of nulls, with what holds for every record. Where a
-    row was left out (`doubts` of the answer) nothing is cancelled, and neither is most of what was known at once.
+    row was left out (`doubts` of the answer) nothing is cancelled, and neither is most of what was known at once: but
+    where the day has an event of another kind instead. Another provider, for one, may call it something else.
     """
     before = unpacked(known, ticker)
     listed = {event_of(record): record for record in records}
@@ -97,11 +98,13 @@ def revise(
             missing.append(event)
 
     findings = []
-    count = len(missing)
+    still_listed = {(event.ticker, event.day) for event in now}
+    vanished = [event for event in missing if (event.ticker, event.day) not in still_listed]
+    count = len(vanished)
     if count > FEW and 2 * count > len(asked):
         what = f"{count} of {len(asked)} events are no longer listed. They are kept, since that is hard to believe."
         findings.append(Finding(ticker, None, what))
-        missing = []
+        missing = [event for event in missing if event not in vanished]
 
     gone = set(missing)
     remembered = {}
