@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, abort, request
 
-from integration_tests.sandbox.vendor import Hours, Vendor, answer
+from integration_tests.sandbox.vendor import Hours, Vendor, answer, ticker_in_path
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 
@@ -54,7 +54,7 @@ vendor = Vendor(
     key=lambda: request.args.get("access_key", ""),
     refusals=REFUSALS,
     market_ticker=_market_ticker,
-    tickers=_symbols,
+    tickers=lambda: _symbols() or ticker_in_path(),
     unknown_is_empty=True,
     fields={
         "open": ("open", "adj_open"),
@@ -89,6 +89,29 @@ def bars() -> Response:
     page = rows[offset : offset + limit]
     pagination = {"limit": limit, "offset": offset, "count": len(page), "total": len(rows)}
     return answer({"pagination": pagination, "data": page})
+
+
+@vendor.get("/tickers/<ticker>")
+def company(ticker: str) -> Response:
+    """What is known of a ticker, without its exchange; 404 for an unknown one, as for any other path."""
+    if not vendor.listed(ticker):
+        return _error(404, "404_not_found", "Resource not found.")
+    code, _, exchange = ticker.upper().partition(".")
+    return answer(
+        {
+            "name": f"{code} Synthetic Corp",
+            "symbol": code,
+            "cik": "",
+            "isin": "",
+            "item_type": "equity",
+            "stock_exchange": {
+                "name": exchange or "NASDAQ - ALL MARKETS",
+                "mic": exchange or "XNAS",
+                "country": None,
+                "country_code": "GB" if exchange else "US",
+            },
+        }
+    )
 
 
 def _day(name: str, default: date) -> date:

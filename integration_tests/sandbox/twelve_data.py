@@ -19,6 +19,9 @@ MOST_ROWS, USUAL_ROWS = 5000, 30
 COUNTRIES = {"NASDAQ": "United States", "NYSE": "United States", "TSX": "Canada"}
 """The country of each exchange. The same ticker in another country belongs to another company."""
 
+FUNDS = ("SPY", "QQQ")
+"""Exchange-traded funds, which have a list of their own."""
+
 ADJUSTMENTS = {"none": "raw", "splits": "splits", "all": "all"}
 
 
@@ -105,6 +108,43 @@ def time_series() -> Response:
         return answer(part, part.get("code", 200), _credits(1))
     # A batch has status 200, whatever is wrong with one of its tickers.
     return answer({ticker: _part(ticker) for ticker in tickers}, headers={**_credits(len(tickers)), "Is_batch": "true"})
+
+
+@vendor.get("/stocks")
+def stocks() -> Response:
+    """The stock of a symbol in a country or on an exchange; an empty list for an unknown one. For one credit."""
+    symbol = request.args.get("symbol", "")
+    ticker, exchange = _listing(symbol)
+    is_listed = vendor.listed(ticker) and symbol not in FUNDS and not vendor.delisted(ticker)
+    return _catalog([{**_listed(symbol, exchange), "type": "Common Stock"}] if is_listed else [])
+
+
+@vendor.get("/etfs")
+def etfs() -> Response:
+    """The same of exchange-traded funds, without a type."""
+    symbol = request.args.get("symbol", "")
+    _, exchange = _listing(symbol)
+    return _catalog([_listed(symbol, exchange)] if symbol in FUNDS else [])
+
+
+def _catalog(rows: list[dict[str, str]]) -> Response:
+    return answer({"count": len(rows), "data": rows, "status": "ok"}, headers=_credits(1))
+
+
+def _listed(symbol: str, exchange: str) -> dict[str, str]:
+    meta = _meta(symbol, exchange)
+    return {
+        "symbol": meta["symbol"],
+        "name": f"{symbol} Synthetic Corp",
+        "currency": meta["currency"],
+        "exchange": exchange,
+        "mic_code": meta["mic_code"],
+        "country": COUNTRIES[exchange],
+        "figi_code": "",
+        "cfi_code": "ESVUFR",
+        "isin": "request_access_via_add_ons",
+        "cusip": "request_access_via_add_ons",
+    }
 
 
 def _credits(used: int) -> dict[str, str]:

@@ -74,7 +74,7 @@ class Marketstack(Provider):
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
     fields = {RAW: AS_TRADED, ALL: ADJUSTED}
-    containers = {"data": list}
+    containers = {"data": list, "symbol": str}  # what it knows of a ticker has no `data` around it
     optional_fields = frozenset(("dividend", "split_factor"))  # an index has neither
     currency_field = "price_currency"
     class_dot = r"\.(?=[A-EG-KM-SUW-Z]$)"  # .F, .L, .T and .V are Frankfurt, London, Tokyo and TSX Venture
