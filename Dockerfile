@@ -5,14 +5,15 @@ FROM ${BASE_IMAGE} AS builder
 # hadolint ignore=DL3002
 USER root
 WORKDIR /build
-COPY LICENSE constraints.txt pyproject.toml setup.py ./
+COPY LICENSE constraints.txt pyproject.toml scripts/sbom.py setup.py ./
 COPY source_stock_prices source_stock_prices
 # `make image` passes your pip settings, such as a private package index, as a build secret: none end up in the image.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf --mount=type=secret,id=cert \
     python3 -m venv /opt/connector \
     && /opt/connector/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
     && /opt/connector/bin/pip install --no-cache-dir --no-compile --constraint constraints.txt dist/*.whl \
-    && /opt/connector/bin/pip uninstall --yes pip
+    && /opt/connector/bin/pip uninstall --yes pip \
+    && /opt/connector/bin/python sbom.py >/opt/connector/sbom.cdx.json
 # The airbyte user cannot write bytecode: everything is compiled here, once, and never checked against the sources.
 RUN /opt/connector/bin/python -m compileall -f -q -j 0 -x '/tests?/' --invalidation-mode unchecked-hash /opt/connector/lib
 

@@ -13,12 +13,14 @@ RUNS ?= 3
 IMAGE = $(shell sed -n 's/^  dockerRepository: //p' metadata.yaml):$(shell sed -n 's/^  dockerImageTag: //p' metadata.yaml)
 BUILDER = $(shell docker info >/dev/null 2>&1 && echo docker build || \
 	{ command -v buildah >/dev/null && echo buildah build --network host; })
+RUNNER = $(shell command -v docker || command -v podman)
+SBOM ?= sbom.cdx.json
 BIN := .venv/bin
 # Into the environment of the Python before it: with uv, or with pip where uv cannot be had.
 INSTALL := scripts/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-test test soak bench lint docs schedulers-test sandbox image image-test version clean
+.PHONY: help demo demo-test test oldest-test soak bench lint docs schedulers-test sandbox image image-test sbom audit version clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -33,6 +35,9 @@ demo-test: .venv-demo/installed-tests ## Test the demo, with DuckDB and with Pos
 test: lint ## Lint, then run the unit and integration tests
 	$(BIN)/python -m pytest -n auto
 
+oldest-test: .venv-oldest/installed ## Run the unit tests with the oldest packages that setup.py allows
+	.venv-oldest/bin/python -m pytest -n auto unit_tests
+
 soak: .venv/installed-tests ## Run the tests on random data with EXAMPLES=300 each, then sync for MINUTES=60 under load
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n auto integration_tests
 	$(BIN)/python -m integration_tests.soak --minutes $(MINUTES)
@@ -44,6 +49,7 @@ lint: .venv/installed-tests ## Check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive source_stock_prices
 
 docs: .venv/installed ## Update the tables that are generated from spec.yaml and the schemas
 	$(BIN)/python docs/tables.py
@@ -69,12 +75,21 @@ image: ## Build the image for Airbyte, with Docker or buildah
 image-test: .venv/installed-tests ## Build the image on a stand-in base and run it as Airbyte does (Debian, root)
 	@integration_tests/image/run.sh
 
+sbom: ## Write what the image holds to sbom.cdx.json, as CycloneDX
+	@$(RUNNER) run --rm --entrypoint cat $(IMAGE) /opt/connector/sbom.cdx.json >$(SBOM)
+	@echo "$(SBOM) lists the packages in $(IMAGE)."
+
+# pip-audit asks PyPI for known vulnerabilities. With --strict it fails where it cannot, as without a network.
+audit: .venv-audit/installed ## Look up known vulnerabilities of the packages in SBOM=sbom.cdx.json; needs a network
+	@.venv-audit/bin/python scripts/sbom.py $(SBOM) >.venv-audit/packages.txt
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement .venv-audit/packages.txt
+
 version: ## Set the version in every place that has it (VERSION=0.2.0)
 	@$(PYTHON) scripts/version.py $(VERSION)
 
 clean: ## Remove everything the other targets created
-	rm -rf .venv .venv-bench .venv-demo .venv-schedulers .image demo/out build dist *.egg-info \
-		.hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .tmp acceptance_tests_logs
+	rm -rf .venv .venv-audit .venv-bench .venv-demo .venv-oldest .venv-schedulers .image demo/out build dist \
+		*.egg-info sbom.cdx.json .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .tmp acceptance_tests_logs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/installed: setup.py pyproject.toml
@@ -93,6 +108,19 @@ clean: ## Remove everything the other targets created
 .venv/installed-tests: .venv/installed
 	@echo "Installing the test tools ..."
 	@$(BIN)/python $(INSTALL) --editable '.[tests]'
+	@touch $@
+
+.venv-oldest/installed: setup.py pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is required; select it with make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "Setting up .venv-oldest ..."
+	@$(PYTHON) -m venv --clear .venv-oldest
+	@.venv-oldest/bin/python $(INSTALL) --resolution lowest-direct --editable '.[tests]'
+	@touch $@
+
+.venv-audit/installed:
+	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11, 3.12 or 3.13 is required; select it with make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python $(INSTALL) pip-audit
 	@touch $@
 
 .venv-bench/installed: setup.py pyproject.toml benchmarks/requirements.txt

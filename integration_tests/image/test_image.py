@@ -189,6 +189,16 @@ def test_it_holds_the_connector_and_nothing_else(
     assert not packages & {"pip", "pytest", "flask", "hypothesis", "mypy", "ruff", "requests-mock"}
 
 
+def test_it_lists_what_it_holds(inside: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """What is under another kind of licence is named in docs/dependencies.md, and nothing comes unseen."""
+    listed = json.loads(inside("cat", "/opt/connector/sbom.cdx.json").stdout)
+    components = {each["name"]: each for each in listed["components"]}
+    assert {"airbyte-cdk", "requests", "orjson"} <= {*components}
+    assert not {"pip", "source-stock-prices"} & {*components}
+    assert [name for name, each in components.items() if not each["licenses"]] == []
+    assert {name for name, each in components.items() if "GPL" in json.dumps(each["licenses"])} <= {"Unidecode"}
+
+
 def test_it_compiles_nothing_when_it_starts(inside: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """Nowhere to keep the byte code, each start would make it anew: seconds of every command."""
     done = inside("/opt/connector/bin/python", "-v", "/opt/connector/bin/source-stock-prices", "spec")

@@ -1,0 +1,57 @@
+"""The list of what an image holds, and what the documentation says of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution, requires
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+from scripts.sbom import PRODUCT, component, document, packages
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/dependencies.md").read_text("utf-8")
+ROWS = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", PAGE, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[str, Any]:
+    return document()
+
+
+def test_it_lists_what_is_installed(listed: dict[str, Any]) -> None:
+    """Whoever hears of a vulnerability has to know in a minute whether it concerns them."""
+    assert listed["metadata"]["component"]["name"] == PRODUCT
+    assert f"requests=={distribution('requests').version}" in packages(listed)
+    assert PRODUCT not in {each["name"] for each in listed["components"]}
+
+
+def test_it_names_a_package_once_and_as_others_do(listed: dict[str, Any]) -> None:
+    """An editable install is found twice, and underscores and capitals are written in many ways."""
+    addresses = [each["purl"] for each in listed["components"]]
+    assert len(addresses) == len({*addresses})
+    assert all(re.fullmatch(r"pkg:pypi/[a-z0-9-]+@\S+", address) for address in addresses)
+    assert addresses == sorted(addresses)
+
+
+def test_it_reads_its_own_list(listed: dict[str, Any], tmp_path: Path) -> None:
+    """What is looked up is what the image holds, not what this environment does."""
+    saved = tmp_path / "sbom.cdx.json"
+    saved.write_text(json.dumps(listed))
+    done = subprocess.run([sys.executable, "scripts/sbom.py", str(saved)], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [*packages(listed)]
+
+
+def test_it_tells_the_licence_of_each_dependency() -> None:
+    """A legal department asks for nothing else."""
+    needed = [Requirement(each) for each in requires(PRODUCT) or []]
+    assert {*ROWS} == {each.name for each in needed if not each.marker}
+    for name, licence in ROWS.items():
+        said = json.dumps(component(distribution(name))["licenses"])
+        assert f'"{licence}"' in said, name
