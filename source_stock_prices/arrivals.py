@@ -13,6 +13,17 @@ from source_stock_prices import healing
 from source_stock_prices.config import Config
 from source_stock_prices.entries import Entries
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.findings import (
+    CHANGED,
+    CUT,
+    FILLED,
+    GONE,
+    LATE_REREAD,
+    NOT_REREAD,
+    REWRITTEN,
+    SHORT,
+    Finding,
+)
 from source_stock_prices.gaps import Gaps
 from source_stock_prices.healing import LONGEST_CLOSURE
 from source_stock_prices.market import Market, Taken
@@ -26,12 +37,6 @@ from source_stock_prices.providers.terms import (
 from source_stock_prices.records import Records
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, State
-
-GONE = "{title} no longer serves the last bars read for {names}. Check for a renamed, reassigned or delisted ticker."
-CUT = "The {{title}} plan reaches back to {first}: rows of {{names}} before that day keep their old scale."
-LATER = "{{title}} data starts later than {first}: {{names}}. Rows before its first bar keep their old scale."
-SHORT = "The {{title}} plan does not reach back to {first}. History begins later: {{names}}. The next sync asks again."
-UNREAD = "{title} has no bars to reread the history of {names} with. Old rows stay, and the next sync asks again."
 
 
 class Arrivals:
@@ -69,9 +74,9 @@ class Arrivals:
         self._rereading = set(self._rewritten)
         return self._rewritten
 
-    def gaps(self) -> Iterator[str]:
-        """A line for each kind of gap."""
-        return self._gaps.lines()
+    def gaps(self) -> Iterator[Finding]:
+        """The gaps of all that arrived."""
+        return self._gaps.findings()
 
     # The bars of some tickers
 
@@ -127,7 +132,8 @@ class Arrivals:
         """Bars that an earlier start adds before a ticker's history. What the plan cut off is asked for again."""
         since = healing.first_day(self._entries.of(ticker))
         if ticker in report.cut:
-            report.remark(SHORT.format(first=query.start), f"{ticker} ({report.cut[ticker]})")
+            first = report.cut[ticker]
+            report.find(SHORT, ticker, first, str(query.start), named=f"{ticker} ({first})")
         self._gaps.read_before(query, ticker, bars, since)
         yield from self._records.of(bars, report)
         self._remember(ticker, bars, state, report.cut.get(ticker, query.start))
@@ -150,7 +156,7 @@ class Arrivals:
         has_whole_history = query.start <= healing.first_day(entry)
         is_due = self._entries.is_waiting(ticker)
         if is_due and not bars:
-            report.remark(UNREAD, ticker)
+            report.find(NOT_REREAD, ticker)
             return
         if (verdict.rewritten or is_due) and not has_whole_history:
             if not is_cut:
@@ -164,9 +170,14 @@ class Arrivals:
             self._tell_rewritten(ticker, verdict.moved_on, query.start, report)
             self._tell_cut(query, ticker, bars, report)
         if not bars and known:
-            report.remark(GONE, f"{ticker} ({state_date})")
+            report.find(GONE, ticker, state_date, named=f"{ticker} ({state_date})")
         elif verdict.missing and not is_cut:
             self._tell_gone(ticker, verdict.missing, state, report)
+        if not verdict.rewritten:
+            for day in verdict.changed:
+                report.find(CHANGED, ticker, day)
+        for day in verdict.filled:
+            report.find(FILLED, ticker, day)
         self._gaps.read_on(query, ticker, bars, known, state_date)
         yield from self._records.of(fresh, report)
         self._remember(ticker, fresh, state)
@@ -185,7 +196,7 @@ class Arrivals:
             if ticker in report.cut:
                 self._tell_cut(query, ticker, bars, report)
             else:
-                report.remark(UNREAD, ticker)
+                report.find(NOT_REREAD, ticker)
             return
         lack = self._lack(ticker, bars, state)
         if lack:
@@ -234,6 +245,10 @@ class Arrivals:
         taken = self._market.take(query, bars, report)
         for ticker in taken.rewritten:
             self._read_again(ticker, query.start, state, report)
+        for ticker in taken.changed:
+            report.find(CHANGED, ticker, query.start)
+        for ticker in taken.filled:
+            report.find(FILLED, ticker, query.start)
         if self._market.is_whole:
             yield from self._session_of_all(query, bars, taken, state, report)
         else:
@@ -250,7 +265,7 @@ class Arrivals:
     ) -> Iterator[StreamData]:
         """A session of the whole market, which has one entry in the state."""
         for ticker in taken.missing:
-            report.remark(GONE, f"{ticker} ({query.start})")
+            report.find(GONE, ticker, query.start, named=f"{ticker} ({query.start})")
         yield from self._records.of(taken.bars, report)
         self._market.remember(query, bars, state)
         is_first_sync = not self._entries.of(ANY)
@@ -313,9 +328,8 @@ class Arrivals:
         first: date,
         report: Report,
     ) -> None:
-        title = self._provider.title
         if moved_on:
-            report.lines.append(f"{title} rewrote the history of {ticker}: {moved_on} changed. Rereading from {first}.")
+            report.find(REWRITTEN, ticker, moved_on, str(moved_on), str(first), named=ticker)
 
     def _tell_cut(
         self,
@@ -326,9 +340,12 @@ class Arrivals:
     ) -> None:
         """Tells of rows that a rewritten history does not reach any more."""
         if ticker in report.cut:
-            report.remark(CUT.format(first=report.cut[ticker]), ticker)
+            first = report.cut[ticker]
+            report.find(CUT, ticker, first, str(first), named=ticker)
         elif bars[0].date > query.start + LONGEST_CLOSURE:
-            report.remark(LATER.format(first=query.start), f"{ticker} ({bars[0].date})")
+            first = bars[0].date
+            asked = str(query.start)
+            report.find(LATE_REREAD, ticker, first, asked, named=f"{ticker} ({first})", old=asked, new=str(first))
 
     def _tell_gone(
         self,
@@ -339,7 +356,7 @@ class Arrivals:
     ) -> None:
         """Bars that the vendor had, and has no more: told once, then they are holes like others."""
         for day in days:
-            report.remark(GONE, f"{ticker} ({day})")
+            report.find(GONE, ticker, day, named=f"{ticker} ({day})")
         state[ticker] = healing.forget(state[ticker], days)
 
     # What is remembered

@@ -165,8 +165,9 @@ def _weight(bar: Bar) -> tuple[int, int]:
     return traded, len(fields)
 
 
-JUMP = 10
-"""A close so many times the one before, or so small a part of it, is reported: hardly one in a million is real."""
+JUMP = 1.8
+"""A close so many times the one before, or so small a part of it, is reported: as after a split of 2 for 1 that a day's
+own move makes a little smaller."""
 
 
 def jumps(bars: Iterable[Bar], last: dict[str, Bar]) -> Iterator[tuple[Bar, float]]:

@@ -7,7 +7,7 @@ from datetime import date
 
 from source_stock_prices import healing
 from source_stock_prices.config import Config
-from source_stock_prices.healing import Entry
+from source_stock_prices.healing import Change, Entry
 from source_stock_prices.prints import dump, load_market
 from source_stock_prices.providers.terms import ANY, RAW, Query
 
@@ -63,8 +63,8 @@ class Entries:
                 days.append(healing.first_day(self.of(name)))
         return min(days)
 
-    def changed_setting(self, ticker: str) -> str | None:
-        """Which setting a ticker was read with that is another one now, as a clause; None where there is none."""
+    def changed_setting(self, ticker: str) -> Change | None:
+        """Which settings a ticker was read with that are others now; None where there are none."""
         if not self.has_read(ticker):
             return None
         return healing.changed_setting(self.of(ticker), self._adjustment, self._provider)

@@ -38,6 +38,7 @@ from source_stock_prices.errors import (
     names,
     unreadable,
 )
+from source_stock_prices.findings import Finding
 from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.answer import Answer, on_host
 from source_stock_prices.providers.provider import Provider
@@ -162,7 +163,7 @@ class Events(Stream):
     ) -> Iterator[StreamData]:
         return self._sync.records(stream_slice or {}, self.state)
 
-    def queries(self, seen: State) -> list[Query]:
+    def queries(self, seen: State, report: Report) -> list[Query]:
         self._first = {}
         queries = plan.event_queries(
             self._config.tickers,
@@ -229,8 +230,7 @@ class Events(Stream):
             blank=self._blank,
             doubts=report.doubts,
         )
-        for finding in revision.findings:
-            self.logger.warning(f"{self.provider.title}: {finding}")
+        report.findings |= dict.fromkeys(revision.findings)
         yield from revision.records
 
         first = self._first.setdefault(ticker, query.start).isoformat()
@@ -266,8 +266,13 @@ class Events(Stream):
     ) -> bool:
         return False
 
-    def summary(self) -> Iterable[str]:
+    def gaps(self) -> Iterable[Finding]:
         return ()
+
+    @property
+    def findings(self) -> Iterable[Finding]:
+        """What there is to look at, as far as the stream was read."""
+        return self._sync.findings
 
     def ask(self, query: Query, report: Report) -> Found[Row]:
         """The rows of an answer, every page of it, by ticker; raises ProviderError."""
@@ -289,10 +294,9 @@ class Events(Stream):
         except RAISED as error:
             raise unreadable(error) from error
         for finding in occurrences.findings:
-            where = ""
             if not finding.ticker:
-                where = f" for {names(query.tickers)}"
-            report.lines.append(f"{self.provider.title}{where}: {finding}")
+                finding = finding._replace(named=f"{finding.name} for {names(query.tickers)}")
+            report.findings[finding] = None
         report.doubts |= occurrences.doubts
         return occurrences.records
 

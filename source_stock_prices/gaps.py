@@ -6,20 +6,25 @@ from collections import defaultdict
 from collections.abc import (
     Collection,
     Iterator,
-    Mapping,
     Sequence,
 )
 from datetime import date, timedelta
-from itertools import chain, pairwise
+from itertools import pairwise
 
 from source_stock_prices import sessions
-from source_stock_prices.errors import counted, names
+from source_stock_prices.findings import (
+    LATE,
+    LONG_GAP,
+    NO_BAR,
+    NO_BARS,
+    STILL_NO_BAR,
+    Finding,
+)
 from source_stock_prices.healing import LONGEST_CLOSURE
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Bar, Query
 
-NAMED_SESSIONS = 3
-"""Missing sessions of one ticker that a line names."""
+DAY = timedelta(days=1)
 
 Days = defaultdict[str, list[date]]
 """Days by ticker."""
@@ -36,7 +41,7 @@ class Gaps:
         self._since_last_bar: dict[str, list[date]] = {}
         self._holes: dict[str, set[date]] = {}
         self._given_up: Days = defaultdict(list)
-        self._long_gaps: defaultdict[str, list[str]] = defaultdict(list)
+        self._long_gaps: list[tuple[str, date, date]] = []
 
     def read(
         self,
@@ -113,7 +118,7 @@ class Gaps:
             days += [bar.date for bar in new]
             self._look_for_long_gaps(ticker, days, query.end)
             return
-        following = state_date + timedelta(days=1)
+        following = state_date + DAY
         unread = query._replace(start=max(query.start, following))
         self.read(unread, ticker, new, is_new=False)
 
@@ -140,8 +145,7 @@ class Gaps:
         """Without a calendar of its exchange, a ticker is missing bars where no exchange is closed for as long."""
         for before, after in pairwise([*days, end]):
             if after - before > LONGEST_CLOSURE:
-                span = f"{ticker} {before} to {after}"
-                self._long_gaps[ticker].append(span)
+                self._long_gaps.append((ticker, before, after))
 
     def given_up(self, ticker: str, window_start: date) -> None:
         """The recheck window of a ticker begins with a day from the next sync on: older holes stay."""
@@ -153,33 +157,26 @@ class Gaps:
             self._given_up[ticker].extend(old)
             holes.difference_update(old)
 
-    def lines(self) -> Iterator[str]:
-        """A line for each kind of gap."""
-        title = self._provider.title
-        start = self._start
-        barless = []
-        late = []
+    def findings(self) -> Iterator[Finding]:
+        """What a person is told of gaps, by kind."""
+        yield from self._beginnings()
+        for ticker, days in self._all_missing().items():
+            for day in days:
+                yield Finding(NO_BAR, ticker, day)
+        for ticker, days in self._given_up.items():
+            for day in days:
+                yield Finding(STILL_NO_BAR, ticker, day)
+        for ticker, before, after in self._long_gaps:
+            yield Finding(LONG_GAP, ticker, before + DAY, named=f"{ticker} {before} to {after}")
+
+    def _beginnings(self) -> Iterator[Finding]:
+        """The tickers that have no bar at all, and those whose first one is late."""
+        start = str(self._start)
         for ticker, first in self._first.items():
             if first is None:
-                barless.append(ticker)
-            elif first > start + LONGEST_CLOSURE:
-                late.append(f"{ticker} ({first})")
-
-        if barless:
-            yield (
-                f"{title} has no bars for {names(barless)} since {start}. Check the spelling, and how far back your"
-                " plan reaches."
-            )
-        if late:
-            yield f"{title} data starts later than {start}: {names(late)}."
-        gaps = self._all_missing()
-        if gaps:
-            yield f"{title} has no bar for {_places(gaps)}. They are asked for again as long as they are recent."
-        if self._given_up:
-            yield f"{title} still has no bar for {_places(self._given_up)}. They are not asked for any more."
-        if self._long_gaps:
-            spans = list(chain.from_iterable(self._long_gaps.values()))
-            yield f"{title} has no bars for longer than any exchange is closed: {names(spans)}."
+                yield Finding(NO_BARS, ticker, None, (start,))
+            elif first > self._start + LONGEST_CLOSURE:
+                yield Finding(LATE, ticker, first, (start,), f"{ticker} ({first})", old=start, new=str(first))
 
     def _all_missing(self) -> Days:
         gaps: Days = defaultdict(list)
@@ -189,16 +186,3 @@ class Gaps:
             if days[-1] - days[0] > LONGEST_CLOSURE:
                 gaps[ticker].extend(days)
         return gaps
-
-
-def _places(gaps: Mapping[str, Sequence[date]]) -> str:
-    """How many sessions of how many tickers, and the first of them."""
-    count = 0
-    places = []
-    for ticker, days in gaps.items():
-        count += len(days)
-        for day in days[:NAMED_SESSIONS]:
-            places.append(f"{ticker} {day}")
-    missing = counted(count, "session")
-    tickers = counted(len(gaps), "ticker")
-    return f"{missing} of {tickers}: {names(places)}"

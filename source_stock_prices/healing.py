@@ -58,6 +58,14 @@ class Verdict(NamedTuple):
     """The days of remembered bars that the vendor no longer serves."""
 
 
+class Change(NamedTuple):
+    """Settings that changed: a clause for a sentence, and their values before and now."""
+
+    clause: str
+    old: str
+    new: str
+
+
 def judge(
     known: Prints,
     state_date: date,
@@ -299,8 +307,8 @@ def changed_setting(
     entry: Entry,
     adjustment: str,
     provider: str,
-) -> str | None:
-    """Which setting an entry's bars were read with that is another one now, as a clause for a sentence, else None.
+) -> Change | None:
+    """Which settings an entry's bars were read with that are others now, None where there are none.
 
     Older versions wrote no provider, and no adjustment for raw prices. The tutorials wrote no price either.
     """
@@ -311,14 +319,20 @@ def changed_setting(
     before = dict(entry)
     if entry.get("price"):
         before.setdefault("adjustment", RAW)
-    clauses = []
+    changed = []
     if before.get("provider") == SEVERAL:
-        return "earlier syncs used different settings"
+        return Change("earlier syncs used different settings", SEVERAL, ", ".join(now.values()))
     for name, value in now.items():
         was = before.get(name)
         if was and was != value:
-            clauses.append(f"{name} changed from {was} to {value}")
-    return " and ".join(clauses) or None
+            changed.append((name, was, value))
+    if not changed:
+        return None
+    return Change(
+        clause=" and ".join(f"{name} changed from {was} to {value}" for name, was, value in changed),
+        old=", ".join(was for _, was, _ in changed),
+        new=", ".join(value for _, _, value in changed),
+    )
 
 
 def upgraded(entry: Entry, start_date: date | None) -> Entry:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from source_stock_prices import healing, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
+from source_stock_prices.findings import NOT_BELIEVED
 from source_stock_prices.healing import Entry
 from source_stock_prices.prints import MarketPrints
 from source_stock_prices.providers.terms import (
@@ -32,16 +33,16 @@ from source_stock_prices.recheck import (
 )
 from source_stock_prices.report import Report
 
-NOT_BELIEVED = "{{title}} has not all of a session of the whole market: {{names}} ({reason})."
-
 State = MutableMapping[str, Entry]
 
 
 class Taken(NamedTuple):
-    """What a session brings: bars to emit, and tickers whose history was rewritten, or whose bar is gone."""
+    """What a session brings: bars to emit, and tickers by what became of their history or of their bar."""
 
     bars: Sequence[Bar] = ()
     rewritten: Sequence[str] = ()
+    changed: Sequence[str] = ()
+    filled: Sequence[str] = ()
     missing: Sequence[str] = ()
 
 
@@ -139,7 +140,7 @@ class Market:
                 return self._uncompared(day, bars)
             return self._judged(query, bars)
 
-        report.remark(NOT_BELIEVED.format(reason=reason), str(day))
+        report.find(NOT_BELIEVED, None, day, reason)
         if self.is_read(day):
             return self._held_back(day)
         if self._may_still_come(day):
@@ -177,6 +178,8 @@ class Market:
         return Taken(
             session.fresh,
             session.rewritten,
+            session.changed,
+            session.filled,
             session.missing,
         )
 

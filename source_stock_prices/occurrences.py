@@ -1,7 +1,7 @@
 """From the rows of an answer to the events that happened: one record for each primary key. Pure.
 
 A vendor's list is not a table: pages overlap, one payment is listed twice, two splits share a day, and one row in a
-thousand cannot be read. What a person should look at is a Finding, which names the ticker and the day.
+thousand cannot be read. What a person should look at is a Finding.
 """
 
 from __future__ import annotations
@@ -19,6 +19,13 @@ from math import (
 from typing import Any, NamedTuple
 
 from jsonschema import Draft7Validator, FormatChecker
+
+from source_stock_prices.findings import (
+    LEFT_OUT,
+    ODD_EVENT,
+    Finding,
+    place,
+)
 
 VENDOR_ID = "vendor_id"
 """The key under which a manifest's row carries the vendor's own id of the event. It is not part of the record."""
@@ -46,19 +53,6 @@ Row = dict[str, Any]
 
 Place = tuple[str | None, str | None]
 """A ticker and a day as text, where an event is or may be; None for what is not known."""
-
-
-class Finding(NamedTuple):
-    """Something about a ticker's event that a person should see; as text, a sentence that begins with both names."""
-
-    ticker: str | None
-    day: str | None
-    what: str
-
-    def __str__(self) -> str:
-        named = filter(None, (self.ticker, self.day))
-        place = " ".join(named) or "A row"
-        return f"{place}: {self.what}"
 
 
 class Occurrences(NamedTuple):
@@ -322,17 +316,16 @@ def _refuse_if_most_are_unreadable(
         return
     if 2 * len(unreadable) > total:
         row = inside[0]
-        first = Finding(row.ticker, row.day, row.fault)
-        raise ValueError(f"{len(unreadable)} of {total} rows cannot be read. {first}")
+        first = place(row.ticker, row.day)
+        raise ValueError(f"{len(unreadable)} of {total} rows cannot be read. {first}: {row.fault}")
 
 
 def _nothing_but(left_out: Rows) -> Occurrences:
     """Rows that are left out, told of, and in doubt; no record yet."""
     found = Occurrences(records={}, findings=[], doubts=set())
     for row in left_out:
-        what = f"{row.fault}. It is left out."
         found.doubts.add(row.place)
-        found.findings.append(Finding(row.ticker, row.day, what))
+        found.findings.append(Finding(LEFT_OUT, row.ticker, row.day, (row.fault,)))
     return found
 
 
@@ -346,11 +339,9 @@ def _add(
     ticker = str(first.ticker)
     record, said = _combined(group, currencies.get(ticker, ()))
     found.records.setdefault(ticker, []).append(record)
-    for row in group:
-        for flaw in row.flaws:
-            found.findings.append(Finding(ticker, first.day, flaw))
-    for what in said:
-        found.findings.append(Finding(ticker, first.day, what))
+    flaws = [flaw for row in group for flaw in row.flaws]
+    for what in flaws + said:
+        found.findings.append(Finding(ODD_EVENT, ticker, first.day, (what,)))
 
 
 def _without_repeats(rows: Rows, paged: bool) -> Rows:
@@ -584,5 +575,5 @@ def _of_two_kinds(records: Sequence[Row]) -> Iterable[Finding]:
         other = seen.get(same)
         if other:
             what = f"The same dividend is listed as {other} and as {kind}. Both are kept."
-            yield Finding(record["stock_ticker"], record["date"], what)
+            yield Finding(ODD_EVENT, record["stock_ticker"], record["date"], (what,))
         seen[same] = kind

@@ -22,7 +22,14 @@ from source_stock_prices import healing, plan, sessions
 from source_stock_prices.arrivals import Arrivals
 from source_stock_prices.config import Config
 from source_stock_prices.entries import Entries
-from source_stock_prices.errors import ProviderError, names
+from source_stock_prices.errors import ProviderError
+from source_stock_prices.findings import (
+    OLDER_UNREACHED,
+    SETTING,
+    UNREACHED,
+    Finding,
+)
+from source_stock_prices.healing import Change
 from source_stock_prices.market import Market
 from source_stock_prices.providers.terms import (
     ANY,
@@ -37,9 +44,6 @@ from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, State, by_ticker
 
 Ask = Callable[[Query, Report], Found[Bar]]
-
-BEYOND_PLAN = "The {title} plan no longer reaches sessions of the whole market, which keep their old scale: {names}."
-UNREACHED = "The {title} plan does not reach older sessions of the whole market: {names}. The next sync asks again."
 
 DAY = timedelta(days=1)
 
@@ -97,7 +101,7 @@ class Prices:
 
     # Queries: what is asked
 
-    def queries(self, seen: State) -> list[Query]:
+    def queries(self, seen: State, report: Report) -> list[Query]:
         self._begin(seen)
         entries = self._entries.by_ticker
         facts = self._facts()
@@ -105,7 +109,7 @@ class Prices:
             queries = plan.market_queries(entries, facts)
         else:
             queries = plan.price_queries(self._config.tickers, entries, facts)
-        self._tell_of_settings()
+        self._find_settings(report)
         self._tell_of_nothing(queries)
         return queries
 
@@ -125,17 +129,18 @@ class Prices:
             whole_market_by_date=provider.whole_market_by_date,
         )
 
-    def _tell_of_settings(self) -> None:
-        by_change: defaultdict[str, list[str]] = defaultdict(list)
+    def _find_settings(self, report: Report) -> None:
+        by_change: defaultdict[Change, list[str]] = defaultdict(list)
         for ticker in self._config.tickers:
             change = self._entries.to_read_again(ticker)
             if change:
                 by_change[change].append(ticker)
         for change, tickers in by_change.items():
             first_days = [healing.first_day(self._entries.of(ticker)) for ticker in tickers]
-            first = min(first_days)
-            which = "the whole market" if tickers == [ANY] else names(tickers)
-            self._logger.warning(f"{self.name}: {change}; rereading {which} from {first}.")
+            first = str(min(first_days))
+            for ticker in tickers:
+                which = "the whole market" if ticker == ANY else ticker
+                report.find(SETTING, ticker, None, change.clause, first, named=which, old=change.old, new=change.new)
 
     def _tell_of_nothing(self, queries: Sequence[Query]) -> None:
         """Why nothing is asked, where that is so."""
@@ -222,9 +227,9 @@ class Prices:
         if not self._is_by_date(query) or not market.is_read(query.start):
             return False
         if market.is_older(query.start):
-            report.remark(UNREACHED, str(query.start))
+            report.find(OLDER_UNREACHED, None, query.start)
             return True
-        report.remark(BEYOND_PLAN, str(query.start))
+        report.find(UNREACHED, None, query.start)
         if market.is_whole and market.is_history(query.start):
             market.give_up(state)
         return True
@@ -250,5 +255,5 @@ class Prices:
     def checkpoint(self, state: State) -> None:
         self._market.checkpoint(state)
 
-    def summary(self) -> Iterable[str]:
+    def gaps(self) -> Iterable[Finding]:
         return self._arrivals.gaps()

@@ -14,6 +14,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from source_stock_prices import envelope
 from source_stock_prices.bars import jumps
 from source_stock_prices.config import Config
+from source_stock_prices.findings import JUMPED
 from source_stock_prices.providers.terms import Bar
 from source_stock_prices.report import Report
 
@@ -53,9 +54,13 @@ class Records:
 
     def _tell_of_jumps(self, bars: Sequence[Bar], report: Report) -> None:
         for bar, before in jumps(bars, self._last_bars):
-            report.lines.append(
-                f"{bar.ticker} closed at {bar.close:g} on {bar.date}, after {before:g} before."
-                " Check for a split, a wrong price or a reassigned ticker."
+            report.find(
+                JUMPED,
+                bar.ticker,
+                bar.date,
+                named=f"{bar.ticker} closed at {bar.close:g} on {bar.date}, after {before:g} before",
+                old=f"{before}",
+                new=f"{bar.close}",
             )
 
     def _last_final_bar(self, bars: Sequence[Bar]) -> Bar:

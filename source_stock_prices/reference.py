@@ -10,8 +10,6 @@ from collections.abc import (
 )
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.sources.streams import Stream
-
 from source_stock_prices import plan
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.events import Events, manifest
@@ -31,9 +29,9 @@ if TYPE_CHECKING:
 UNKNOWN = ProviderError(Problem(Kind.UNKNOWN_TICKER, ""))
 
 
-def streams(prices: StockPrices) -> list[Stream]:
+def streams(prices: StockPrices) -> list[Events]:
     """The streams that the manifest of a price stream's provider has."""
-    found: list[Stream] = []
+    found = []
     for definition in manifest(prices.provider.name)["streams"]:
         is_of_events = "date" in definition["primary_key"]
         kind = Events if is_of_events else Tickers
@@ -71,7 +69,7 @@ class Tickers(Events):
         """Whether the list is of many tickers, wanted or not, and not an answer about those that were asked for."""
         return self._lists[self.list_name] > 1
 
-    def queries(self, seen: State) -> list[Query]:
+    def queries(self, seen: State, report: Report) -> list[Query]:
         self._begin()
         return self._queries(self._config.tickers)
 

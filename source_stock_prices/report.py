@@ -1,4 +1,4 @@
-"""What a sync finds out beside its records: failed tickers, dropped bars, what stopped it, and its final error."""
+"""What a sync finds out beside its records: findings, failed tickers, what stopped it, and its final error."""
 
 from __future__ import annotations
 
@@ -10,13 +10,26 @@ from collections.abc import (
     Sequence,
 )
 from datetime import date
-from typing import NamedTuple
 
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_stock_prices.errors import ProviderError, counted, names
+from source_stock_prices.errors import ProviderError
+from source_stock_prices.findings import (
+    BEYOND_PLAN,
+    DROPPED,
+    EMPTIED,
+    NOT_READ,
+    NOTICE,
+    STOPPED,
+    UNKNOWN,
+    Finding,
+    Found,
+    Sentence,
+    When,
+    lines,
+    shown,
+)
 from source_stock_prices.occurrences import Place
-from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import Kind, Query
 
@@ -26,26 +39,19 @@ MAX_FAILURES_IN_A_ROW = 10
 UNANSWERED = (Kind.UNREADABLE, Kind.UNAVAILABLE)
 """The kinds of a ticker's problem that may well be the problem of all."""
 
-Key = tuple[str, date | None]
-"""A bar's ticker and day, as far as its row says them."""
-
+SENTENCES_OF_FAILURES = {
+    Kind.BEYOND_PLAN: BEYOND_PLAN,
+    Kind.UNKNOWN_TICKER: UNKNOWN,
+}
 
 MarketRows = tuple[int, int | None]
 """How many tickers a session of the whole market has, and how many rows the vendor says it has."""
 
 
-class Dropped(NamedTuple):
-    """Why bars were left out or, with a field, why only this field of them was."""
-
-    reason: str
-    field: str
-
-
 class Report:
-    """Collects findings while a sync runs, one report per query; at the end they become log lines and one error.
+    """Collects findings while a sync runs, one report per query; they become log lines, records and one error.
 
-    `lines` are warnings to log as soon as the response of the query is used. `doubts` are the places where a row of an
-    event was left out.
+    `doubts` are the places where a row of an event was left out.
     """
 
     def __init__(self, provider: Provider, failed_before: Collection[str] = ()) -> None:
@@ -54,16 +60,13 @@ class Report:
         """The tickers that failed in the last sync."""
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
-        self.lines: list[str] = []
+        self.findings: Found = {}
         self.doubts: set[Place] = set()
         self.cut: dict[str, date] = {}
         """The tickers whose answer begins where the plan does, with that day."""
         self.market_rows: MarketRows | None = None
         self._is_answered = False
         self._unanswered = 0
-        self._dropped: defaultdict[Dropped, dict[Key, None]] = defaultdict(dict)
-        self._notices: defaultdict[str, list[str]] = defaultdict(list)
-        self._remarks: defaultdict[str, list[str]] = defaultdict(list)
 
     def add(self, other: Report, query: Query) -> None:
         """Takes over the failures of one query, and stops the sync where nothing is answered any more.
@@ -94,12 +97,7 @@ class Report:
         """Merges what else the report of one query has to say into this one."""
         self.failed |= other.failed
         self.doubts |= other.doubts
-        for dropped, bars in other._dropped.items():
-            self._dropped[dropped].update(bars)
-        for notice, tickers in other._notices.items():
-            self.note(notice, tickers)
-        for sentence, things in other._remarks.items():
-            self._remarks[sentence].extend(things)
+        self.findings |= other.findings
 
     def set_aside(self, ticker: str, error: ProviderError) -> None:
         """Records that a ticker failed; the other tickers are still read."""
@@ -109,6 +107,20 @@ class Report:
         """Records the problem that ends the whole sync, and the tickers whose query met it."""
         self.stopped = tickers, error
 
+    def find(
+        self,
+        sentence: Sentence,
+        ticker: str | None = None,
+        day: date | str | None = None,
+        *facts: str,
+        named: str = "",
+        old: str | None = None,
+        new: str | None = None,
+    ) -> None:
+        """Records something to look at. Findings with the same sentence and facts share a line of the log."""
+        finding = Finding(sentence, ticker, day, facts, named, old, new)
+        self.findings[finding] = None
+
     def drop(
         self,
         ticker: str,
@@ -117,31 +129,38 @@ class Report:
         field: str = "",
     ) -> None:
         """Records a bar that was left out or, with a `field`, that only this field of it was."""
-        bars = self._dropped[Dropped(reason, field)]
-        bars[ticker, day] = None
+        named = ""
+        if not ticker or not day:
+            named = f"{shown(ticker) or 'no ticker'} {day or 'on an unknown day'}"
+        if field:
+            self.find(EMPTIED, ticker, day, field, reason, named=named)
+        else:
+            self.find(DROPPED, ticker, day, reason, named=named)
 
     def note(self, notice: str, tickers: Iterable[str]) -> None:
         """Records a notice that the vendor sent with the bars of some tickers."""
-        self._notices[notice].extend(tickers)
+        for ticker in tickers:
+            self.find(NOTICE, ticker, None, notice)
 
-    def remark(self, sentence: str, thing: str) -> None:
-        """Records something to look at. `sentence` has {title} and {names}; things with the same one share a line."""
-        self._remarks[sentence].append(thing)
+    def everything(self) -> Iterator[Finding]:
+        """All findings, and what failed."""
+        yield from self.findings
+        for ticker, error in self.failed.items():
+            sentence = SENTENCES_OF_FAILURES.get(error.problem.kind, NOT_READ)
+            said = error.explain(self._provider, [ticker])
+            yield Finding(sentence, ticker, facts=(said,))
+        if self.stopped:
+            tickers, error = self.stopped
+            said = error.explain(self._provider, tickers)
+            yield Finding(STOPPED, facts=(said,))
+
+    def at_once(self) -> Iterator[str]:
+        """The warnings that do not wait for the end of the stream."""
+        return lines(self.everything(), When.AT_ONCE, self._provider.title)
 
     def summary(self) -> Iterator[str]:
-        """One warning per finding that a person should look at."""
-        title = self._provider.title
-        for (reason, field), bars in self._dropped.items():
-            named = names([_named(*bar) for bar in bars])
-            if field:
-                yield f"{field} of {named} from {title} {reason}; it is null."
-            else:
-                count = counted(len(bars), "bar")
-                yield f"Dropped {count} from {title}: {reason} ({named})."
-        for notice, tickers in self._notices.items():
-            yield f"Notice from {title} for {names(tickers)}: {notice}"
-        for sentence, things in self._remarks.items():
-            yield sentence.format(title=title, names=names(things))
+        """The warnings at the end of the stream: a line for all findings that share a sentence."""
+        return lines(self.findings, When.AT_THE_END, self._provider.title)
 
     def failure(self) -> AirbyteTracedException | None:
         """The error that ends the sync: what stopped it, then the failed tickers by kind. None after a success."""
@@ -168,11 +187,3 @@ class Report:
             internal_message=message,
             failure_type=errors[0].reaction.failure,
         )
-
-
-def _named(ticker: str, day: date | None) -> str:
-    """A bar in a sentence, as far as its row says which one it is."""
-    shown = ticker if ticker.isprintable() else ascii(ticker)
-    name = trim(shown, 40) or "no ticker"
-    when = day or "on an unknown day"
-    return f"{name} {when}"

@@ -15,7 +15,8 @@ from zlib import crc32
 
 import orjson
 
-from source_stock_prices.occurrences import Finding, Place, Row
+from source_stock_prices.findings import CANCELLED, KEPT, Finding
+from source_stock_prices.occurrences import Place, Row
 from source_stock_prices.providers.terms import ANY
 
 KINDS = {
@@ -102,9 +103,10 @@ def revise(
     vanished = [event for event in missing if (event.ticker, event.day) not in still_listed]
     count = len(vanished)
     if count > FEW and 2 * count > len(asked):
-        what = f"{count} of {len(asked)} events are no longer listed. They are kept, since that is hard to believe."
-        findings.append(Finding(ticker, None, what))
+        findings.append(Finding(KEPT, ticker, None, (f"{count} of {len(asked)}",)))
         missing = [event for event in missing if event not in vanished]
+    for event in missing:
+        findings.append(Finding(CANCELLED, event.ticker, event.day))
 
     gone = set(missing)
     remembered = {}

@@ -10,6 +10,7 @@ from collections.abc import (
     MutableMapping,
     Sequence,
 )
+from dataclasses import replace
 from datetime import timedelta
 from logging import Logger, getLogger
 from pathlib import Path
@@ -21,12 +22,13 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteCatalogSerializer,
+    ConfiguredAirbyteStream,
     Status,
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
-from pendulum import DateTime
+from pendulum import UTC, DateTime
 from pendulum import now as current_time
 
 from source_stock_prices import (
@@ -44,12 +46,13 @@ from source_stock_prices.config import (
     canonical,
     unknown_keys,
 )
+from source_stock_prices.found import Findings
 from source_stock_prices.http import Write
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.terms import is_ticker
 from source_stock_prices.stream import StockPrices
 
-PRICES = "stock_prices"
+PRICES, FINDINGS = "stock_prices", "findings"
 
 DEFAULT_WINDOW = timedelta(days=7)
 """How far a sync without a start_date looks back, as in the tutorial."""
@@ -111,9 +114,12 @@ class SourceStockPrices(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """Reads the streams of a catalog. A stream that is not there fails by name, and the others are read."""
+        """Reads the streams of a catalog, findings last. A stream that is not there fails by name, and the others are
+        read.
+        """
         provider = Config.parse(config).provider
-        there = [PRICES, *events.stream_names(provider.name)]
+        there = [PRICES, *events.stream_names(provider.name), FINDINGS]
+        catalog = replace(catalog, streams=sorted(catalog.streams, key=is_read_last))
         for name in _states_of_other_streams(state or [], there):
             logger.warning(f"The state of the stream {name} is ignored: {provider.title} has no such stream.")
         for message in super().read(logger, config, catalog, state):
@@ -127,8 +133,11 @@ class SourceStockPrices(AbstractSource):
             yield message
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        prices = self._prices(config, patient=True)
-        return [prices, *reference.streams(prices)]
+        now = self._clock()
+        prices = self._prices(config, now, patient=True)
+        others = reference.streams(prices)
+        found_at = now.in_timezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return [prices, *others, Findings(found_at, prices, others)]
 
     def check(self, logger: Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         # The CDK's own method would return the sentence as a quoted repr, without masking secrets.
@@ -140,17 +149,22 @@ class SourceStockPrices(AbstractSource):
 
     def check_connection(self, logger: Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
         """Reads the last days of the first tickers as a sync would, but never waits for the vendor."""
-        prices = self._prices(config, patient=False)
+        prices = self._prices(config, self._clock(), patient=False)
         return check(prices, logger)
 
-    def _prices(self, config: Mapping[str, Any], *, patient: bool) -> StockPrices:
+    def _prices(
+        self,
+        config: Mapping[str, Any],
+        now: DateTime,
+        *,
+        patient: bool,
+    ) -> StockPrices:
         parsed = Config.parse(config)
         secrecy.guard([*secrecy.found_in(config), *parsed.secrets])
         update_secrets([*secrecy.guarded()])
         is_ticker.cache_clear()  # a key is none
         for key in unknown_keys(config):
             getLogger("airbyte").warning(f"Unknown config key {key} is ignored.")
-        now = self._clock()
         today = sessions.today(now)
         last_final = sessions.last_final(now)
         last = last_final
@@ -174,6 +188,11 @@ class SourceStockPrices(AbstractSource):
             in_envelopes=self.in_envelopes,
             write=self.write,
         )
+
+
+def is_read_last(stream: ConfiguredAirbyteStream) -> bool:
+    """Whether a stream tells what the others have found."""
+    return bool(stream.stream.name == FINDINGS)
 
 
 def _states_of_other_streams(state: list[AirbyteStateMessage], there: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ from source_stock_prices.bounds import session
 from source_stock_prices.config import Config
 from source_stock_prices.entries import of_one_table
 from source_stock_prices.errors import RAISED, ProviderError, unreadable
+from source_stock_prices.findings import Finding
 from source_stock_prices.http import (
     TIMEOUT,
     KeyInRequest,
@@ -145,6 +146,11 @@ class StockPrices(HttpStream):
         than one record tells, so it is kept in the stream's state once the ticker's records were taken.
         """
         return self.state
+
+    @property
+    def findings(self) -> Iterable[Finding]:
+        """What there is to look at, as far as the stream was read."""
+        return self._sync.findings
 
     def ask(self, query: Query, report: Report) -> Found[Bar]:
         """The bars of one query, every page of it, by ticker and ascending; raises ProviderError."""

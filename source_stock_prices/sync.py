@@ -28,15 +28,14 @@ from airbyte_cdk.sources.streams.core import StreamData
 
 from source_stock_prices import healing, plan
 from source_stock_prices.config import Config
-from source_stock_prices.errors import ProviderError, names, shortage_in
+from source_stock_prices.errors import ProviderError, shortage_in
+from source_stock_prices.findings import DELISTED, IN_FUTURE, Finding
 from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prefetch import prefetch
 from source_stock_prices.progress import Progress
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ANY, Kind, Query
 from source_stock_prices.report import MAX_FAILURES_IN_A_ROW, Report
-
-DELISTED = "{title} no longer knows {names}, which were read before. Check for a renamed or delisted ticker."
 
 SLICE_SECONDS = 60
 """After so many seconds a slice ends and its STATE is written, however many queries it has left."""
@@ -58,7 +57,7 @@ class Half(Protocol[T]):
     def name(self) -> str:
         """The stream's."""
 
-    def queries(self, seen: State) -> list[Query]:
+    def queries(self, seen: State, report: Report) -> list[Query]:
         """What has to be asked, in the order of its use. May raise ProviderError."""
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[T]:
@@ -92,8 +91,8 @@ class Half(Protocol[T]):
     def expected(self, query: Query) -> int | None:
         """How many records a query's answer has; None where nobody knows."""
 
-    def summary(self) -> Iterable[str]:
-        """A line for each thing to look at that is not in the report, when all was read."""
+    def gaps(self) -> Iterable[Finding]:
+        """What there is to look at that is not in the report, when all was read."""
 
 
 class Sync(Generic[T]):
@@ -131,18 +130,23 @@ class Sync(Generic[T]):
 
     def run(self, messages: Iterable[StreamData]) -> Iterator[StreamData]:
         """Passes on what the CDK makes of this sync, then logs its findings, and raises the error that ends it."""
+        report = self._report
         with self._policy.reading(self._half.name):
             try:
                 yield from messages
             finally:
                 self._answers.close()
-        for line in self._report.summary():
+        report.findings |= dict.fromkeys(self._half.gaps())
+        for line in report.summary():
             self._warn(line)
-        for line in self._half.summary():
-            self._warn(line)
-        failure = self._report.failure()
+        failure = report.failure()
         if failure:
             raise failure
+
+    @property
+    def findings(self) -> Iterable[Finding]:
+        """What there is to look at, as far as the stream was read."""
+        return self._report.everything()
 
     def _warn(self, line: str) -> None:
         self._logger.warning(f"{self._half.name}: {line}")
@@ -152,10 +156,11 @@ class Sync(Generic[T]):
         seen = deepcopy(dict(state))
         self._look_at(seen)
         try:
-            queries = self._half.queries(seen)
+            queries = self._half.queries(seen, self._report)
         except ProviderError as error:
             self._report.stop(self._config.tickers, error)
             return
+        self._tell(self._report)
         yield from self._round(queries, seen)
         if not self._report.stopped:
             more = self._half.more_queries()
@@ -164,16 +169,13 @@ class Sync(Generic[T]):
     def _look_at(self, seen: State) -> None:
         """Which tickers failed in the last sync, and which are not to be read at all."""
         today = self._today.isoformat()
-        in_future = []
         failed = []
         for ticker, entry in seen.items():
             if entry.get("failed"):
                 failed.append(ticker)
             if entry.get("date", "") > today:
-                in_future.append(ticker)
+                self._report.find(IN_FUTURE, ticker)
         self._report.failed_before = frozenset(failed)
-        if in_future:
-            self._warn(f"the state of {names(in_future)} is in the future; nothing is read until that date.")
 
     def _round(self, queries: list[Query], seen: State) -> Iterator[Slice]:
         """The slices of some queries, which are under way from the first slice on."""
@@ -237,11 +239,13 @@ class Sync(Generic[T]):
             yield from self._half.records(query, good, found, state, report)
         finally:
             self._report.take_over(report)
-        for line in report.lines:
-            self._warn(line)
-        for ticker, error in report.failed.items():
+        for ticker in report.failed:
             state[ticker] = healing.failed(state.get(ticker))
-            self._warn(error.explain(self._provider, [ticker]))
+        self._tell(report)
+
+    def _tell(self, report: Report) -> None:
+        for line in report.at_once():
+            self._warn(line)
 
     def _good(self, query: Query, found: Found[T]) -> list[str]:
         """The tickers of an answer that never failed in this sync: later rows would hide those that they failed on."""
@@ -258,7 +262,7 @@ class Sync(Generic[T]):
             was_read = "date" in entry or "again" in entry
             if is_unknown and was_read:
                 del report.failed[ticker]
-                report.remark(DELISTED, ticker)
+                report.find(DELISTED, ticker)
 
     def _answer(self, seen: State, query: Query) -> Answered[T]:
         """What a worker does: it asks, and notes what it finds in a report of its own."""

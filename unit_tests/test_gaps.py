@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from source_stock_prices.findings import When, lines
 from source_stock_prices.gaps import Gaps
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import RAW, Bar, Query
@@ -30,11 +31,16 @@ def without(*numbers: int) -> list[int]:
     return [number for number in NOVEMBER if number not in numbers]
 
 
+def told(gaps: Gaps) -> list[str]:
+    """What the log says of gaps."""
+    return list(lines(gaps.findings(), When.AT_THE_END, SAMPLE.title))
+
+
 def first_read(served: Sequence[Bar], ticker: str = "AAPL", start: date = START) -> list[str]:
     """The lines after a ticker was read for the first time."""
     gaps = Gaps(SAMPLE, start)
     gaps.read(QUERY._replace(start=start), ticker, served, is_new=True)
-    return list(gaps.lines())
+    return told(gaps)
 
 
 def read_on(known: Collection[int], served: Sequence[Bar], start: int, window_start: int) -> list[str]:
@@ -43,7 +49,7 @@ def read_on(known: Collection[int], served: Sequence[Bar], start: int, window_st
     query = QUERY._replace(start=day(start))
     gaps.read_on(query, "AAPL", served, {day(number) for number in known}, day(13))
     gaps.given_up("AAPL", day(window_start))
-    return list(gaps.lines())
+    return told(gaps)
 
 
 def test_it_says_nothing_of_a_whole_history() -> None:
@@ -84,7 +90,7 @@ def test_it_joins_the_windows_of_a_ticker() -> None:
     for number in NOVEMBER:
         query = QUERY._replace(start=day(number), end=day(number))
         gaps.read(query, "AAPL", bars(number) if number != 4 else [], is_new=True)
-    (line,) = gaps.lines()
+    (line,) = told(gaps)
     assert "1 session of 1 ticker: AAPL 2026-11-04." in line
 
 
@@ -101,7 +107,10 @@ def test_it_tells_of_a_hole_that_is_given_up() -> None:
     """From then on nobody asks for it: it is in the table for good unless the stream is reset."""
     served = bars(9, 10, 12, 13, 16, 17, 18, 19, 20)
     (line,) = read_on(known=[9, 10, 12, 13], served=served, start=9, window_start=12)
-    assert "still has no bar for 1 session of 1 ticker: AAPL 2026-11-11. They are not asked for any more." in line
+    assert (
+        "still has no bar for 1 session of 1 ticker: AAPL 2026-11-11. Sessions that old are not asked for any more."
+        in line
+    )
 
 
 def test_it_says_nothing_of_a_hole_that_is_asked_for_again() -> None:
@@ -124,7 +133,7 @@ def test_it_tells_once_of_a_hole_whatever_the_queries_of_a_sync() -> None:
         query = QUERY._replace(start=day(number), end=day(number))
         gaps.read_on(query, "AAPL", bars(number), known, day(13))
         gaps.given_up("AAPL", day(12))
-    (line,) = gaps.lines()
+    (line,) = told(gaps)
     assert "1 session of 1 ticker: AAPL 2026-11-11." in line
 
 
@@ -137,27 +146,27 @@ def test_it_knows_no_holes_of_an_entry_without_bars() -> None:
 
 
 @pytest.mark.parametrize(
-    ("served", "told"),
+    ("served", "parts"),
     [
         ([2, 3, 4, 5, 6, 9, 10], []),
         ([2, 3, 5, 6, 9, 10], ["no bar for 1 session of 1 ticker: AAPL 2026-11-04"]),
         ([4, 5, 6, 9, 10], []),
     ],
 )
-def test_it_looks_at_what_an_earlier_start_adds_as_at_a_first_read(served: list[int], told: list[str]) -> None:
+def test_it_looks_at_what_an_earlier_start_adds_as_at_a_first_read(served: list[int], parts: list[str]) -> None:
     """A ticker can be younger than the new start: what is before its first bar is no gap."""
     gaps = Gaps(SAMPLE, START)
     gaps.read_before(QUERY._replace(end=day(10)), "AAPL", bars(*served), day(11))
-    lines = list(gaps.lines())
-    assert len(lines) == len(told)
-    assert all(part in line for part, line in zip(told, lines, strict=True))
+    said = told(gaps)
+    assert len(said) == len(parts)
+    assert all(part in line for part, line in zip(parts, said, strict=True))
 
 
 def test_it_tells_where_a_ticker_begins_when_an_earlier_start_adds_nothing() -> None:
     """It is no typo: it has bars, only none as old."""
     gaps = Gaps(SAMPLE, date(2020, 1, 2))
     gaps.read_before(QUERY._replace(start=date(2020, 1, 2), end=day(10)), "AAPL", [], day(11))
-    (line,) = gaps.lines()
+    (line,) = told(gaps)
     assert line.endswith("data starts later than 2020-01-02: AAPL (2026-11-11).")
 
 
@@ -177,7 +186,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Gaps:
 def test_it_knows_no_holidays_of_another_exchange(elsewhere: Gaps) -> None:
     """A day without a bar is no gap there: it may have been closed."""
     elsewhere.read(QUERY, LONDON, bars(2, 3, 5, 9, 16, 20, ticker=LONDON), is_new=True)
-    assert list(elsewhere.lines()) == []
+    assert told(elsewhere) == []
 
 
 @pytest.mark.parametrize(
@@ -188,12 +197,12 @@ def test_it_tells_of_a_gap_longer_than_any_exchange_is_closed(
 ) -> None:
     """The longest holidays are China's and last eight days."""
     elsewhere.read(QUERY, LONDON, bars(*served, ticker=LONDON), is_new=True)
-    (line,) = elsewhere.lines()
+    (line,) = told(elsewhere)
     assert line.endswith(f"has no bars for longer than any exchange is closed: {LONDON} {span}.")
 
 
 def test_it_counts_from_the_state_where_a_ticker_is_read_on(elsewhere: Gaps) -> None:
     """The last bar that was read before is where a gap begins."""
     elsewhere.read_on(QUERY, LONDON, [], {day(2), day(6)}, day(6))
-    (line,) = elsewhere.lines()
+    (line,) = told(elsewhere)
     assert f"{LONDON} 2026-11-06 to 2026-11-20" in line

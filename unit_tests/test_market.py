@@ -193,7 +193,7 @@ def test_it_names_a_ticker_whose_history_was_rewritten_and_emits_nothing_of_it()
     """Reading it again brings those bars too, and a key comes once a sync."""
     sync = Sync({ANY: entry(18, 19)})
     split = bars(18, "AAA", close=5.0)
-    assert sync.take(18, split + bars(18, "BBB", "CCC", "DDD")) == Taken([], ["AAA"], [])
+    assert sync.take(18, split + bars(18, "BBB", "CCC", "DDD")) == Taken([], ["AAA"], [], [], [])
     assert {bar.ticker for bar in sync.take(19, bars(19)).bars} == {"BBB", "CCC", "DDD"}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from source_stock_prices.findings import When, lines
 from source_stock_prices.occurrences import VENDOR_ID, VENDOR_TYPE, Occurrences, Reader, is_rounded, ticker_of
 
 SCHEMAS = Path("source_stock_prices/schemas")
@@ -52,7 +53,8 @@ def ratios(found: Occurrences) -> list[float]:
 
 
 def said(found: Occurrences) -> str:
-    return "\n".join(map(str, found.findings))
+    said = lines(found.findings, When.AT_ONCE, "Vendor")
+    return "\n".join(line.removeprefix("Vendor: ") for line in said)
 
 
 def test_it_makes_a_record_of_every_field_ascending() -> None:
