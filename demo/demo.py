@@ -30,6 +30,11 @@ TABLE = """
            count(*) filter (where _airbyte_extracted_at > $first_sync)
     from stock_prices group by stock_ticker order by stock_ticker
 """
+FINDINGS = """
+    select stock_ticker, date, kind, detail from findings
+    where found_at = (select max(found_at) from findings) order by stock_ticker, date, kind
+"""
+STREAMS = ("stock_prices", "findings")
 SPLIT = "select stock_ticker, date, split_factor from stock_prices where split_factor <> 1"
 CANDLES = """
     select date, open::double, high::double, low::double, close::double, volume::double, split_factor::double,
@@ -53,10 +58,10 @@ def main() -> None:
     with step("Starting PyAirbyte"):
         from warehouse import sync
     with step(f"Sync 1: reading until {BEFORE}"):
-        sync({**CONFIG, "end_date": BEFORE}, str(DATABASE))
+        sync({**CONFIG, "end_date": BEFORE}, str(DATABASE), STREAMS)
     ((first_sync,),) = ask("select max(_airbyte_extracted_at) from stock_prices")
     with step(f"Sync 2: reading until {AFTER}"):
-        sync({**CONFIG, "end_date": AFTER}, str(DATABASE))
+        sync({**CONFIG, "end_date": AFTER}, str(DATABASE), STREAMS)
 
     print(f"\nThe table stock_prices in {shown(DATABASE)}:\n")
     print("  ticker   bars   first session   last session   last price   read by sync 2")
@@ -70,6 +75,12 @@ def main() -> None:
     others = " and ".join(other for other in reread if other != ticker)
     print(f"so sync 2 read {ticker} again from the start; {others}, too: dividends changed adjusted_close.")
     print("Of a ticker without such an event it wrote the new bars and the last one.\n")
+
+    print("The table findings has what a person should look at. Sync 2 found:\n")
+    for ticker, day, kind, detail in ask(FINDINGS):
+        print(f"  {ticker:<6}{day}   {kind}")
+        print(f"        {detail}")
+    print()
 
     with step(f"Drawing a chart of {ticker}"):
         from chart import Chart

@@ -32,7 +32,7 @@ KEYS = [
     "Pk" + "aB3x" * 10,
 ]
 NOW = pendulum.datetime(2026, 11, 20, 21, tz="America/New_York")
-STREAMS = ("stock_prices", "dividends", "tickers")
+STREAMS = ("stock_prices", "dividends", "tickers", "findings")
 
 Send = Callable[[PreparedRequest, str], Response]
 

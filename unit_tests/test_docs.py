@@ -23,6 +23,7 @@ from docs import tables
 from source_stock_prices import state
 from source_stock_prices.command_line import parse
 from source_stock_prices.config import Config, unknown_keys
+from source_stock_prices.findings import KINDS
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.source import SourceStockPrices
 
@@ -99,6 +100,16 @@ def test_it_says_where_a_key_is_to_be_had(provider: Any) -> None:
     )
     assert f'"{provider.key_url}"' in block["properties"]["api_key"]["description"]
     assert f"({provider.key_url})" in TEXTS["docs/stock-prices.md"]
+
+
+def test_it_lists_every_kind_of_finding() -> None:
+    """An alert is written from the list."""
+    _, _, section = TEXTS["docs/stock-prices.md"].partition("| `kind` | What was found |")
+    table, _, _ = section.partition("\n\n")
+    listed = re.findall(r"^\| ([a-z ]+) \|", table, re.MULTILINE)
+    assert sorted(listed) == KINDS
+    schema = json.loads(SCHEMAS["findings"].read_text("utf-8"))
+    assert f"{', '.join(listed[:-1])} or {listed[-1]}." in schema["properties"]["kind"]["description"]
 
 
 # Commands
