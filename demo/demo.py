@@ -77,8 +77,8 @@ def main() -> None:
     print("Of a ticker without such an event it wrote the new bars and the last one.\n")
 
     print("The table findings has what a person should look at. Sync 2 found:\n")
-    for ticker, day, kind, detail in ask(FINDINGS):
-        print(f"  {ticker:<6}{day}   {kind}")
+    for name, found_on, kind, detail in ask(FINDINGS):
+        print(f"  {name:<6}{found_on}   {kind}")
         print(f"        {detail}")
     print()
 
