@@ -11,25 +11,14 @@ from typing import Any
 import duckdb
 import pytest
 
+from integration_tests.database import load
 from integration_tests.front_door import Row, read
 from integration_tests.sandbox import Sandbox
 from integration_tests.scenario import EVENTS, FRIDAY_EVENING, at, config
 
 SQL = Path("docs/adjusted_prices.sql").read_text()
 KNOWN = Path("docs/as_known_at.sql").read_text()
-TYPES = {bool: "boolean", int: "double", float: "double", str: "varchar", datetime: "timestamp"}
 START = date(2019, 1, 2)
-
-
-def load(database: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Row]) -> None:
-    """A table of records; typed by the values, since all of them are JSON."""
-    columns = dict.fromkeys(rows[0], "double")
-    columns |= {key: TYPES[type(value)] for row in rows for key, value in row.items() if value is not None}
-    columns["date"] = "date"
-    database.execute(f"create table {name} ({', '.join(f'{key} {kind}' for key, kind in columns.items())})")
-    database.executemany(
-        f"insert into {name} values ({', '.join('?' * len(columns))})", [[row[key] for key in columns] for row in rows]
-    )
 
 
 @pytest.mark.parametrize("tickers", [["AAPL", "MSFT", "IBM"]])
