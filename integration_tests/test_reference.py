@@ -62,7 +62,7 @@ def happened(rows: dict[tuple[str, str], float], until: date) -> dict[tuple[str,
 def test_it_offers_the_streams_of_the_provider_beside_the_prices(sandbox: Sandbox, vendor: str) -> None:
     (catalog,) = discover(settings(sandbox, vendor), now=at(sandbox, FRIDAY_EVENING)).of_type("CATALOG")
     streams = {stream["name"]: stream for stream in catalog["streams"]}
-    assert list(streams) == ["stock_prices", *STREAMS[vendor]]
+    assert list(streams) == ["stock_prices", *STREAMS[vendor], "findings"]
     for name, stream in streams.items():
         keys = [key for (key,) in stream["source_defined_primary_key"]]
         assert set(keys) <= set(stream["json_schema"]["required"])

@@ -11,7 +11,7 @@ from source_stock_prices.healing import Change, Entry
 from source_stock_prices.prints import dump, load_market
 from source_stock_prices.providers.terms import ANY, RAW, Query
 
-UNFINISHED = "an earlier reread did not finish"
+UNFINISHED = Change("an earlier reread did not finish")
 
 
 class Entries:
@@ -48,8 +48,8 @@ class Entries:
         is_marked = self.of(ticker).get("again") is True
         return is_marked and (self._is_whole_market or self.has_read(ticker))
 
-    def to_read_again(self, ticker: str) -> str | None:
-        """Why all that was read of a ticker is to be read again, as a clause; None where it is not."""
+    def to_read_again(self, ticker: str) -> Change | None:
+        """Why all that was read of a ticker is to be read again; None where it is not."""
         change = self.changed_setting(ticker)
         if change is None and self.is_waiting(ticker):
             return UNFINISHED

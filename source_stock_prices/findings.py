@@ -83,6 +83,11 @@ REWRITTEN = Sentence(
     "{title} rewrote the history of {names}: {0} changed. Rereading from {1}.",
     When.AT_ONCE,
 )
+RESUMED = Sentence(
+    "history rewritten",
+    "{0}; rereading {names} from {1}.",
+    When.AT_ONCE,
+)
 JUMPED = Sentence(
     "price jump",
     "{names}. Check for a split, a wrong price or a reassigned ticker.",

@@ -59,11 +59,11 @@ class Verdict(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Settings that changed: a clause for a sentence, and their values before and now."""
+    """Why a history is read again: a clause for a sentence and, if settings changed, their values before and now."""
 
     clause: str
-    old: str
-    new: str
+    old: str | None = None
+    new: str | None = None
 
 
 def judge(

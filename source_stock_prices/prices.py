@@ -25,6 +25,7 @@ from source_stock_prices.entries import Entries
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.findings import (
     OLDER_UNREACHED,
+    RESUMED,
     SETTING,
     UNREACHED,
     Finding,
@@ -138,9 +139,10 @@ class Prices:
         for change, tickers in by_change.items():
             first_days = [healing.first_day(self._entries.of(ticker)) for ticker in tickers]
             first = str(min(first_days))
+            sentence = SETTING if change.old else RESUMED
             for ticker in tickers:
                 which = "the whole market" if ticker == ANY else ticker
-                report.find(SETTING, ticker, None, change.clause, first, named=which, old=change.old, new=change.new)
+                report.find(sentence, ticker, None, change.clause, first, named=which, old=change.old, new=change.new)
 
     def _tell_of_nothing(self, queries: Sequence[Query]) -> None:
         """Why nothing is asked, where that is so."""

@@ -105,8 +105,8 @@ def revise(
     if count > FEW and 2 * count > len(asked):
         findings.append(Finding(KEPT, ticker, None, (f"{count} of {len(asked)}",)))
         missing = [event for event in missing if event not in vanished]
-    for event in missing:
-        findings.append(Finding(CANCELLED, event.ticker, event.day))
+    else:
+        findings += [Finding(CANCELLED, event.ticker, event.day) for event in vanished]
 
     gone = set(missing)
     remembered = {}
