@@ -8,11 +8,12 @@ most. Nothing here is real.
 from __future__ import annotations
 
 import zlib
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from math import exp
+from math import cos, exp, log, pi, sin, sqrt
 from random import Random
 from typing import Any, NamedTuple
 
@@ -20,6 +21,18 @@ from source_stock_prices.sessions import between
 
 FIRST_SESSION = date(2005, 1, 3)
 LAST_YEAR = 2040
+
+LOWEST, HIGHEST = 4, 600
+"""Prices beyond which a share is split, or several are joined."""
+
+DRAWS = 5
+"""Random numbers of a session, of a normal distribution: its open, close, high, low and volume."""
+
+TWO_PI = 2 * pi
+
+Params = Mapping[str, str]
+
+Rows = list[dict[str, Any]]
 
 
 class Trade(NamedTuple):
@@ -42,23 +55,82 @@ def is_listed(ticker: str) -> bool:
     return not ticker.upper().startswith("ZZZZ")
 
 
+class Walk(NamedTuple):
+    """The way of a ticker's price from session to session, and all that its trades are made of.
+
+    `prices` has the price before each session, a split of its morning included. The rest of a session is calculated
+    only when it is asked for: that takes five times as long. Sessions are numbered from FIRST_SESSION.
+    """
+
+    drift: float
+    swing: float
+    turnover: float
+    payout: float
+    quarter: int
+    draws: Sequence[float]
+    prices: Sequence[float]
+    splits: Mapping[int, float]
+
+    def chance(self, n: int, k: int, deviation: float) -> float:
+        """The kth of a session's random numbers, for a standard deviation."""
+        return _normal(self.draws, DRAWS * n + k) * deviation
+
+    def split(self, n: int) -> float:
+        return self.splits.get(n, 1.0)
+
+    def dividend(self, n: int) -> float:
+        if n % 63 != self.quarter:
+            return 0.0
+        return round(self.prices[n] * self.payout, 2)
+
+    def close(self, n: int) -> float:
+        at_close = self.chance(n, 1, self.swing)
+        return round(self.prices[n] * exp(self.drift + at_close), 2)
+
+    def trade(self, n: int) -> Trade:
+        price = self.prices[n]
+        at_open = self.chance(n, 0, self.swing / 3)
+        at_close = self.chance(n, 1, self.swing)
+        above = abs(self.chance(n, 2, self.swing / 3))
+        below = abs(self.chance(n, 3, self.swing / 3))
+        traded = self.chance(n, 4, 0.35)
+        opened = price * exp(at_open)
+        closed = price * exp(self.drift + at_close)
+        high = max(opened, closed) * exp(above)
+        low = min(opened, closed) * exp(-below)
+        volume = int(self.turnover / price * 20 * exp(traded))
+        vwap = (opened + high + low + closed) / 4
+        return Trade(
+            sessions()[n],
+            round(opened, 2),
+            round(high, 2),
+            round(low, 2),
+            round(closed, 2),
+            volume,
+            round(vwap, 4),
+            volume // 90,
+            self.dividend(n),
+            self.split(n),
+        )
+
+
+def _normal(draws: Sequence[float], n: int) -> float:
+    """The nth number of a normal distribution, where each pair of draws makes two: what `Random.gauss` returns."""
+    angle = draws[n & ~1] * TWO_PI
+    radius = sqrt(-2.0 * log(1.0 - draws[n | 1]))
+    side = sin(angle) if n & 1 else cos(angle)
+    return side * radius
+
+
 @lru_cache(maxsize=1)
 def sessions() -> tuple[date, ...]:
     """Every New York session from 2005 to 2040, ascending."""
     return between(FIRST_SESSION, date(LAST_YEAR, 12, 31))
 
 
-def history(ticker: str, until: date) -> tuple[Trade, ...]:
-    """A ticker's trades from its listing to a date, inclusive. A longer history begins with the shorter one."""
-    if not is_listed(ticker):
-        return ()
-    walked = _walk(ticker, until.year)
-    count = bisect_right(walked, until, key=lambda trade: trade.date)
-    return walked[:count]
-
-
-@lru_cache(maxsize=16)
-def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
+@lru_cache(maxsize=64)
+def _walk(ticker: str, last_year: int) -> Walk:
+    """How a ticker's price walks until the end of a year. A longer walk begins with the shorter one."""
     random = Random(zlib.crc32(ticker.encode()))
     price = exp(random.uniform(2.5, 5.0))
     drift = random.uniform(0.0002, 0.0007)
@@ -67,73 +139,69 @@ def _walk(ticker: str, last_year: int) -> tuple[Trade, ...]:
     payout = random.choice((0.0, 0.002, 0.004, 0.006))
     quarter = random.randrange(63)
     count = bisect_right(sessions(), date(last_year, 12, 31))
-    trades: list[Trade] = []
-    for n, day in enumerate(sessions()[:count]):
-        split = _split(price)
-        price /= split
-        dividend = 0.0
-        if n % 63 == quarter:
-            dividend = round(price * payout, 2)
-        at_open = random.gauss(0, swing / 3)
-        at_close = random.gauss(drift, swing)
-        above = abs(random.gauss(0, swing / 3))
-        below = abs(random.gauss(0, swing / 3))
-        traded = random.gauss(0, 0.35)
-        opened = price * exp(at_open)
-        closed = price * exp(at_close)
-        high = max(opened, closed) * exp(above)
-        low = min(opened, closed) * exp(-below)
-        volume = int(turnover / price * 20 * exp(traded))
-        vwap = (opened + high + low + closed) / 4
-        trades.append(
-            Trade(
-                day,
-                round(opened, 2),
-                round(high, 2),
-                round(low, 2),
-                round(closed, 2),
-                volume,
-                round(vwap, 4),
-                volume // 90,
-                dividend,
-                split,
-            )
-        )
-        price = closed
-    return tuple(trades)
+    draws = array("d", [random.random() for _ in range(DRAWS * (count + 1))])
+    prices = array("d")
+    splits = {}
+    for n in range(count):
+        if not LOWEST <= price <= HIGHEST:
+            splits[n] = 4.0 if price > HIGHEST else 0.1
+            price /= splits[n]
+        prices.append(price)
+        price *= exp(drift + _normal(draws, DRAWS * n + 1) * swing)
+    return Walk(
+        drift,
+        swing,
+        turnover,
+        payout,
+        quarter,
+        draws,
+        prices,
+        splits,
+    )
 
 
-def _split(price: float) -> float:
-    if price > 600:
-        return 4.0
-    if price < 4:
-        return 0.1
-    return 1.0
+def history(ticker: str, until: date) -> tuple[Trade, ...]:
+    """A ticker's trades from its listing to a date, inclusive. A longer history begins with the shorter one."""
+    return trades(ticker, FIRST_SESSION, until)
 
 
 def trades(ticker: str, start: date, end: date) -> tuple[Trade, ...]:
     """A ticker's trades in a window whose ends are inclusive, as traded."""
-    known = history(ticker, end)
-    first = bisect_left(known, start, key=lambda trade: trade.date)
-    return known[first:]
+    if not is_listed(ticker):
+        return ()
+    walk = _walk(ticker, end.year)
+    return tuple(walk.trade(n) for n in _window(start, end))
 
 
-def price_factors(ticker: str, as_of: date, *, dividends: bool) -> dict[date, float]:
-    """For each session, what its prices are multiplied by to be comparable with those of `as_of`.
+def _window(start: date, end: date) -> range:
+    """The numbers of the sessions in a window whose ends are inclusive."""
+    return range(bisect_left(sessions(), start), bisect_right(sessions(), end))
+
+
+def price_factors(
+    ticker: str,
+    as_of: date,
+    *,
+    dividends: bool,
+    start: date = FIRST_SESSION,
+) -> dict[date, float]:
+    """For each session from `start` on, what its prices are multiplied by to be comparable with those of `as_of`.
 
     Splits divide all earlier prices; with `dividends`, each also takes its share of the close before it (the method of
     the Center for Research in Security Prices).
     """
-    known = history(ticker, as_of)
     factors: dict[date, float] = {}
+    if not is_listed(ticker):
+        return factors
+    walk = _walk(ticker, as_of.year)
     factor = 1.0
-    for n in range(len(known) - 1, -1, -1):
-        trade = known[n]
-        factors[trade.date] = factor
-        factor /= trade.split
-        if dividends and trade.dividend and n:
-            before = known[n - 1].close
-            factor *= 1 - trade.dividend * trade.split / before
+    for n in reversed(_window(start, as_of)):
+        factors[sessions()[n]] = factor
+        split = walk.split(n)
+        factor /= split
+        dividend = walk.dividend(n)
+        if dividends and dividend and n:
+            factor *= 1 - dividend * split / walk.close(n - 1)
     return factors
 
 
@@ -157,13 +225,22 @@ def adjusted_trades(
     as_of: date,
 ) -> list[Trade]:
     """A ticker's trades in a window, adjusted for what happened until `as_of`: `raw`, `splits` or `all`."""
-    window = trades(ticker, start, end)
-    if adjustment == "raw":
+    return _comparable(ticker, trades(ticker, start, end), adjustment, as_of)
+
+
+def _comparable(
+    ticker: str,
+    window: Sequence[Trade],
+    adjustment: str,
+    as_of: date,
+) -> list[Trade]:
+    if adjustment == "raw" or not window:
         return list(window)
-    splits = price_factors(ticker, as_of, dividends=False)
+    start = window[0].date
+    splits = price_factors(ticker, as_of, dividends=False, start=start)
     factors = splits
     if adjustment == "all":
-        factors = price_factors(ticker, as_of, dividends=True)
+        factors = price_factors(ticker, as_of, dividends=True, start=start)
     comparable = []
     for trade in window:
         factor = factors[trade.date]
@@ -172,18 +249,18 @@ def adjusted_trades(
     return comparable
 
 
-def answer(kind: str, ticker: str, params: Mapping[str, str]) -> tuple[int, Mapping[str, Any]]:
+def answer(kind: str, ticker: str, params: Params) -> tuple[int, Mapping[str, Any]]:
     """What the market's API answers: an HTTP status, and a body that JSON can hold once its dates are text."""
     if not is_listed(ticker):
         return 404, {"error": f"no ticker {ticker} on the sample market"}
     return 200, {kind: ANSWERS[kind](ticker, params)}
 
 
-def _bars(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
-    start = date.fromisoformat(params["from"])
+def _bars(ticker: str, params: Params) -> Rows:
+    window = _asked(ticker, params)
     end = date.fromisoformat(params["to"])
-    asked = adjusted_trades(ticker, start, end, params["adjustment"], as_of=end)
-    fully = adjusted_trades(ticker, start, end, adjustment="all", as_of=end)
+    asked = _comparable(ticker, window, params["adjustment"], as_of=end)
+    fully = _comparable(ticker, window, adjustment="all", as_of=end)
     bars = []
     for trade, same in zip(asked, fully, strict=True):
         bar = trade._asdict()
@@ -192,29 +269,29 @@ def _bars(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
     return bars
 
 
-def _splits(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+def _splits(ticker: str, params: Params) -> Rows:
     splits = []
-    for trade in _window(ticker, params):
+    for trade in _asked(ticker, params):
         if trade.split != 1:
             split = {"date": trade.date, "ratio": trade.split}
             splits.append(split)
     return splits
 
 
-def _dividends(ticker: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+def _dividends(ticker: str, params: Params) -> Rows:
     dividends = []
-    for trade in _window(ticker, params):
+    for trade in _asked(ticker, params):
         if trade.dividend:
             dividend = {"date": trade.date, "amount": trade.dividend}
             dividends.append(dividend)
     return dividends
 
 
-def _tickers(ticker: str, _: Mapping[str, str]) -> list[dict[str, Any]]:
+def _tickers(ticker: str, _: Params) -> Rows:
     return [{"name": f"{ticker} (made up)"}]
 
 
-def _window(ticker: str, params: Mapping[str, str]) -> tuple[Trade, ...]:
+def _asked(ticker: str, params: Params) -> tuple[Trade, ...]:
     start = date.fromisoformat(params["from"])
     end = date.fromisoformat(params["to"])
     return trades(ticker, start, end)
