@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import repeat, starmap
 from math import cos, exp, log, pi, sin, sqrt
 from random import Random
 from typing import Any, NamedTuple
@@ -139,15 +140,17 @@ def _walk(ticker: str, last_year: int) -> Walk:
     payout = random.choice((0.0, 0.002, 0.004, 0.006))
     quarter = random.randrange(63)
     count = bisect_right(sessions(), date(last_year, 12, 31))
-    draws = array("d", [random.random() for _ in range(DRAWS * (count + 1))])
+    no_arguments = repeat((), DRAWS * (count + 1))
+    draws = array("d", starmap(random.random, no_arguments))
+    moves = [exp(drift + _normal(draws, n) * swing) for n in range(1, DRAWS * count, DRAWS)]
     prices = array("d")
     splits = {}
-    for n in range(count):
+    for n, move in enumerate(moves):
         if not LOWEST <= price <= HIGHEST:
             splits[n] = 4.0 if price > HIGHEST else 0.1
             price /= splits[n]
         prices.append(price)
-        price *= exp(drift + _normal(draws, DRAWS * n + 1) * swing)
+        price *= move
     return Walk(
         drift,
         swing,
@@ -170,7 +173,7 @@ def trades(ticker: str, start: date, end: date) -> tuple[Trade, ...]:
     if not is_listed(ticker):
         return ()
     walk = _walk(ticker, end.year)
-    return tuple(walk.trade(n) for n in _window(start, end))
+    return tuple(map(walk.trade, _window(start, end)))
 
 
 def _window(start: date, end: date) -> range:
