@@ -129,7 +129,9 @@ class Marketstack(Provider):
 
     def bar(self, row: Row, query: Query) -> Bar | None:
         bar = super().bar(row, query)
-        if bar is None or query.adjustment == RAW or None not in (bar.open, bar.high, bar.low, bar.volume):
+        if bar is None or query.adjustment == RAW:
+            return bar
+        if None not in (bar.open, bar.high, bar.low, bar.volume):
             return bar
         return self._completed(bar, row, query)
 

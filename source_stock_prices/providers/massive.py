@@ -131,8 +131,13 @@ class Massive(Provider):
         if not ticker:
             raise ValueError("no ticker")
         day = new_york_day(row["t"])
-        close, opened, high, low, volume = row["c"], row["o"], row["h"], row["l"], row["v"]
-        vwap, count = row.get("vw"), row.get("n")
+        close = row["c"]
+        opened = row["o"]
+        high = row["h"]
+        low = row["l"]
+        volume = row["v"]
+        vwap = row.get("vw")
+        count = row.get("n")
         numbers = close, opened, high, low, volume, vwap, count
         if not NUMBERS.issuperset(map(type, numbers)):
             prices = map(number, numbers)

@@ -360,9 +360,12 @@ def currency_code(text: Any) -> str | None:
     """A vendor's word for a currency as an ISO 4217 code, or GBX; None for another unit, such as a hundredth."""
     if text in ("GBp", "GBX", "gbx"):
         return "GBX"
-    if not isinstance(text, str) or not CURRENCY.fullmatch(text) or text.upper() in HUNDREDTHS:
+    if not isinstance(text, str) or not CURRENCY.fullmatch(text):
         return None
-    return text.upper()
+    code = text.upper()
+    if code in HUNDREDTHS:
+        return None
+    return code
 
 
 def in_proportion(bar: Bar) -> Bar:
