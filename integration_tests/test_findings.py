@@ -20,7 +20,7 @@ from source_stock_prices.providers import PROVIDERS
 
 WEDNESDAY, MONDAY = FRIDAY_EVENING.subtract(days=2), FRIDAY_EVENING.add(days=3)
 TUESDAY, THURSDAY = date(2026, 11, 17), date(2026, 11, 19)
-STREAMS = ("findings", "stock_prices", "stock_splits", "dividends")
+STREAMS = ("findings", "stock_prices", "stock_splits", "dividends", "ticker_changes")
 """Not in the order in which they are read."""
 
 LATE = date(2026, 10, 19)
@@ -133,6 +133,15 @@ CASES = [
     Case("events not believed", "GE", "2026-11-20", first=announce_many, second=cancel_many, stream="dividends"),
     Case("odd event", "T", "2026-11-19", second=pay_twice, stream="dividends"),
     Case("dropped row", "T", "2026-11-16", first=announce_oddly, stream="dividends"),
+    Case(
+        "ticker renamed",
+        "NEWA",
+        "2026-11-16",
+        first=lambda sandbox: sandbox.book.rename("OLDA", "NEWA", date(2026, 11, 16)),
+        stream="ticker_changes",
+        old="OLDA",
+        new="NEWA",
+    ),
 ]
 
 
@@ -263,7 +272,7 @@ def test_it_says_why_nothing_was_read(sandbox: Sandbox, fault: str) -> None:
     output = sync(sandbox, FRIDAY_EVENING, tickers=["AAPL", "MSFT"])
     rows = found(output, "not read")
     assert {(row["stream"], row["stock_ticker"], row["date"]) for row in rows} == {
-        (stream, "*", "2026-11-20") for stream in ("stock_prices", "stock_splits", "dividends")
+        (stream, "*", "2026-11-20") for stream in STREAMS if stream != "findings"
     }
     assert output.error and output.error["message"] == rows[0]["detail"]
 

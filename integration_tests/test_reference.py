@@ -22,7 +22,7 @@ STREAMS = {name: [stream["name"] for stream in manifest(name)["streams"]] for na
 WITH_EVENTS = [name for name, streams in STREAMS.items() if "stock_splits" in streams]
 WITH_STREAMS = [name for name, streams in STREAMS.items() if streams]
 WITH_TICKERS = [name for name, streams in STREAMS.items() if "tickers" in streams]
-OF_LISTS = {("eodhd", "tickers")}
+OF_LISTS = {("eodhd", "tickers"), ("alpha_vantage", "tickers"), ("eodhd", "ticker_changes"), ("fmp", "ticker_changes")}
 """Streams that are read from a list, where no request names a ticker."""
 TICKERS = ["AAPL", "MSFT", "BRK.B"]
 START = date(2019, 1, 2)
@@ -35,7 +35,8 @@ def settings(sandbox: Sandbox, vendor: str, tickers: str = ", ".join(TICKERS)) -
 
 def sync(sandbox: Sandbox, vendor: str, now: DateTime, tickers: str = ", ".join(TICKERS), state: Any = None) -> Output:
     """A sync of every stream but the prices."""
-    return read(settings(sandbox, vendor, tickers), now=at(sandbox, now), state=state, streams=STREAMS[vendor])
+    streams = [name for name in STREAMS[vendor] if tickers != "*" or name != "ticker_changes"]
+    return read(settings(sandbox, vendor, tickers), now=at(sandbox, now), state=state, streams=streams)
 
 
 def ratios(rows: list[Row]) -> dict[tuple[str, str], float]:
@@ -201,7 +202,7 @@ def test_it_mixes_the_streams_in_one_sync(sandbox: Sandbox, vendor: str) -> None
     """Each with its own records and state; the prices are what they are alone."""
     tickers = "AAPL, MSFT"
     alone = read(settings(sandbox, vendor, tickers), now=at(sandbox, FRIDAY_EVENING))
-    streams = [*reversed(STREAMS[vendor]), "stock_prices"]
+    streams = [name for name in reversed(STREAMS[vendor]) if name != "ticker_changes"] + ["stock_prices"]
     output = read(settings(sandbox, vendor, tickers), now=FRIDAY_EVENING, streams=streams)
     assert output.exit_code == 0
     assert output.statuses == ["STARTED", "RUNNING", "COMPLETE"] * len(streams)
@@ -426,13 +427,13 @@ def test_it_names_a_ticker_that_the_vendor_does_not_know(sandbox: Sandbox, vendo
     assert output.error and told in output.error["message"]
 
 
-@pytest.mark.parametrize("vendor", ["massive", "eodhd", "fmp"])
+@pytest.mark.parametrize("vendor", ["massive", "eodhd", "alpha_vantage", "fmp"])
 def test_it_keeps_a_delisted_ticker_with_its_last_day_where_the_vendor_knows_it(sandbox: Sandbox, vendor: str) -> None:
     """A list of delisted tickers is asked for only where one of the tickers is not among the others."""
     all_active = listed(sandbox, vendor, "AAPL, KO, MSFT")
     requests = len(sandbox.requests)
     assert {row["active"] for row in all_active.rows("tickers")} == {True}
-    assert requests == (1 if vendor == "eodhd" else 3)
+    assert requests == (1 if (vendor, "tickers") in OF_LISTS else 3)
     sandbox.book.delist("KO", date(2026, 10, 5))
     output = listed(sandbox, vendor, "AAPL, KO, MSFT")
     assert output.exit_code == 0, output.error
@@ -492,3 +493,65 @@ def test_it_finds_stocks_and_funds_where_a_vendor_has_a_list_of_each(sandbox: Sa
         "SPY": ("ETF", "XNGS", None),
     }
     assert [request.path for request in sandbox.requests].count("/etfs") == 1
+
+
+WITH_CHANGES = [name for name, streams in STREAMS.items() if "ticker_changes" in streams]
+
+
+def changes(output: Output) -> list[tuple[str, str, str, str]]:
+    rows = output.rows("ticker_changes")
+    return [(row["stock_ticker"], row["date"], row["old_ticker"], row["new_ticker"]) for row in rows]
+
+
+@pytest.mark.parametrize("vendor", WITH_CHANGES)
+def test_it_reads_the_changes_of_a_ticker_and_warns_of_them_once(sandbox: Sandbox, vendor: str) -> None:
+    """A first read that crosses a change may lack rows, or have those of another company; so may a later one."""
+    sandbox.book.rename("OLDA", "NEWA", date(2026, 3, 2))
+    sandbox.book.rename("OTHER", "ELSE", date(2026, 3, 2))
+    settled = settings(sandbox, vendor, "AAPL, NEWA")
+    streams = ["stock_prices", "ticker_changes"]
+    first = read(settled, now=at(sandbox, FRIDAY_EVENING), streams=streams)
+    assert first.exit_code == 0, first.error
+    assert changes(first) == [("NEWA", "2026-03-02", "OLDA", "NEWA")]
+    warning = "NEWA 2026-03-02: OLDA became NEWA. Prices of it before that day may be missing"
+    assert first.log("WARN").count(warning) == 1
+    second = read(settled, now=at(sandbox, FRIDAY_EVENING.add(days=3)), state=first.state_messages, streams=streams)
+    assert second.exit_code == 0
+    assert not changes(second)
+    assert "became" not in second.log("WARN")
+
+
+@pytest.mark.parametrize("vendor", WITH_CHANGES)
+def test_it_warns_of_no_change_before_the_first_price(sandbox: Sandbox, vendor: str) -> None:
+    sandbox.book.rename("OLDA", "NEWA", date(2018, 3, 2))
+    settled = settings(sandbox, vendor, "NEWA")
+    output = read(settled, now=at(sandbox, FRIDAY_EVENING), streams=["ticker_changes"])
+    assert output.exit_code == 0
+    assert not changes(output)
+    assert "became" not in output.log("WARN")
+
+
+@pytest.mark.parametrize("vendor", ["fmp", "eodhd"])
+def test_it_tells_who_reads_the_old_ticker_of_the_new_one(sandbox: Sandbox, vendor: str) -> None:
+    """Before it is gone, and from a list in one request, whatever the number of tickers."""
+    tickers = f"OLDA, {', '.join(TICKERS)}"
+    streams = ["ticker_changes"]
+    first = read(settings(sandbox, vendor, tickers), now=at(sandbox, FRIDAY_EVENING), streams=streams)
+    assert len(sandbox.requests) == 1
+    assert not changes(first)
+    sandbox.book.rename("OLDA", "NEWA", date(2026, 11, 23))
+    monday = at(sandbox, FRIDAY_EVENING.add(days=3))
+    second = read(settings(sandbox, vendor, tickers), now=monday, state=first.state_messages, streams=streams)
+    assert changes(second) == [("OLDA", "2026-11-23", "OLDA", "NEWA")]
+    assert "OLDA 2026-11-23: OLDA became NEWA. Prices of it since that day may be missing" in second.log("WARN")
+
+
+def test_it_does_not_offer_for_the_whole_market_what_is_read_by_name(sandbox: Sandbox) -> None:
+    (catalog,) = discover(settings(sandbox, "massive", "*"), now=at(sandbox, FRIDAY_EVENING)).of_type("CATALOG")
+    assert [stream["name"] for stream in catalog["streams"]] == [
+        "stock_prices",
+        "stock_splits",
+        "dividends",
+        "tickers",
+        "findings",
+    ]

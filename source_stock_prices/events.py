@@ -15,6 +15,7 @@ from collections.abc import (
 from dataclasses import fields
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from requests import Response
+from urllib3 import HTTPResponse
 
 from source_stock_prices import plan, state
 from source_stock_prices.errors import (
@@ -82,9 +84,19 @@ def manifest(provider: str) -> Mapping[str, Any]:
     return ManifestComponentTransformer().propagate_types_and_parameters("", resolved, {})
 
 
-def stream_names(provider: str) -> list[str]:
-    """The names of the streams that a provider's manifest has."""
-    return [str(definition["name"]) for definition in manifest(provider)["streams"]]
+def definitions(provider: str, tickers: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The streams of a provider's manifest that there are for some tickers, or for the whole market."""
+    found = []
+    for definition in manifest(provider)["streams"]:
+        is_by_name = definition.get("$parameters", {}).get("is_by_name")
+        if not is_by_name or ANY not in tickers:
+            found.append(definition)
+    return found
+
+
+def stream_names(provider: str, tickers: Sequence[str]) -> list[str]:
+    """The names of these streams."""
+    return [str(definition["name"]) for definition in definitions(provider, tickers)]
 
 
 class Events(Stream):
@@ -170,12 +182,24 @@ class Events(Stream):
             seen,
             end=self._config.end_date,
             lookback=self._lookback,
-            facts=self.facts(self._parameters.get("tickers_per_request", 1)),
+            facts=self.facts(self.tickers_per_request),
         )
         if not queries:
             today = self._prices.today
             self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
         return queries
+
+    @property
+    def is_list(self) -> bool:
+        """Whether an answer is a list of many tickers, wanted or not, and not about those that were asked for."""
+        return bool(self._parameters.get("is_list"))
+
+    @property
+    def tickers_per_request(self) -> int:
+        """How many tickers a request can be about."""
+        if self.is_list:
+            return len(self._config.tickers)
+        return int(self._parameters.get("tickers_per_request", 1))
 
     def facts(self, tickers_per_request: int) -> plan.Facts:
         """What a plan rests on."""
@@ -190,7 +214,17 @@ class Events(Stream):
         )
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
-        return by_ticker(self.ask, query, report, self.provider)
+        if not self.is_list:
+            return by_ticker(self.ask, query, report, self.provider)
+        # A list that fails is not asked for again for each of the tickers.
+        try:
+            return self.ask(query, report)
+        except ProviderError as error:
+            if not error.is_of_ticker:
+                raise
+            for ticker in query.tickers:
+                report.set_aside(ticker, error)
+            return {}
 
     def records(
         self,
@@ -438,11 +472,18 @@ class Requester:
             params = {name: str(value) for name, value in asked.items()}
         request = provider.get(link, params)
         response = self._prices.send(request)
-        self._look_at(Answer.of(response))
+        answer = Answer.of(response)
+        self._look_at(answer)
+        if answer.json is None:
+            # The CDK reads a table from the wire, where nothing is left of it.
+            response.raw = HTTPResponse(BytesIO(response.content), preload_content=False)
         return response
 
     def _look_at(self, answer: Answer) -> None:
-        for row in _rows(answer.json, self._path):
+        rows = _rows(answer.json, self._path)
+        if answer.json is None:  # a table, of which every line but the first is a row
+            rows = [{"line": line} for line in answer.content.splitlines()[1:]]
+        for row in rows:
             self.rows += 1
             if not isinstance(row, dict) or not row:
                 self.odd.append(row)  # the CDK passes over it without a word

@@ -170,6 +170,11 @@ CANCELLED = Sentence(
     "{title} no longer lists the event of {names}, which is now marked as cancelled.",
     When.NEVER,
 )
+RENAMED = Sentence(
+    "ticker renamed",
+    "{names}: {0}. Prices of it {1} that day may be missing, or be those of another company.",
+    When.AT_ONCE,
+)
 SETTING = Sentence(
     "setting changed",
     "{0}; rereading {names} from {1}.",

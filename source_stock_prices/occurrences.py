@@ -115,7 +115,7 @@ class Reader:
             format_checker=FormatChecker(["date"]),
         )
         needed = list(self._primary_key)
-        for name in ("amount", "ratio"):
+        for name in ("amount", "ratio", "old_ticker", "new_ticker"):
             if name in self._properties:
                 needed.append(name)
         self._needed = needed

@@ -1,4 +1,4 @@
-"""The stream `tickers`, and which streams a provider has beside the prices."""
+"""The streams `tickers` and `ticker_changes`, and which streams a provider has beside the prices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from source_stock_prices import plan
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.events import Events, manifest
+from source_stock_prices.events import Events, definitions
+from source_stock_prices.findings import RENAMED, Finding
 from source_stock_prices.occurrences import Row
 from source_stock_prices.providers.terms import (
     ANY,
@@ -21,7 +22,7 @@ from source_stock_prices.providers.terms import (
     Query,
 )
 from source_stock_prices.report import Report
-from source_stock_prices.sync import Found, State, by_ticker
+from source_stock_prices.sync import Found, State
 
 if TYPE_CHECKING:
     from source_stock_prices.stream import StockPrices
@@ -32,9 +33,8 @@ UNKNOWN = ProviderError(Problem(Kind.UNKNOWN_TICKER, ""))
 def streams(prices: StockPrices) -> list[Events]:
     """The streams that the manifest of a price stream's provider has."""
     found = []
-    for definition in manifest(prices.provider.name)["streams"]:
-        is_of_events = "date" in definition["primary_key"]
-        kind = Events if is_of_events else Tickers
+    for definition in definitions(prices.provider.name, prices.config.tickers):
+        kind = KINDS.get(definition["name"], Events)
         found.append(kind(definition, prices))
     return found
 
@@ -65,8 +65,7 @@ class Tickers(Events):
         return self.list_name == last
 
     @property
-    def _is_of_many(self) -> bool:
-        """Whether the list is of many tickers, wanted or not, and not an answer about those that were asked for."""
+    def is_list(self) -> bool:
         return self._lists[self.list_name] > 1
 
     def queries(self, seen: State, report: Report) -> list[Query]:
@@ -93,7 +92,7 @@ class Tickers(Events):
         return queries
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
-        found = self._found(query, report)
+        found = super().answer(query, seen, report)
         for ticker in query.tickers:
             if ticker not in found and ticker != ANY:
                 report.failed.setdefault(ticker, UNKNOWN)
@@ -101,19 +100,6 @@ class Tickers(Events):
             if is_unknown and (self._left.get(ticker) or not self._is_last_list):
                 report.failed.pop(ticker, None)
         return found
-
-    def _found(self, query: Query, report: Report) -> Found[Row]:
-        if not self._is_of_many:
-            return by_ticker(self.ask, query, report, self.provider)
-        # A list that fails is not asked for again for each of the tickers.
-        try:
-            return self.ask(query, report)
-        except ProviderError as error:
-            if not error.is_of_ticker:
-                raise
-            for ticker in query.tickers:
-                report.set_aside(ticker, error)
-            return {}
 
     def told(
         self,
@@ -123,7 +109,7 @@ class Tickers(Events):
     ) -> Iterator[Row]:
         """The rows of an answer, or those of the tickers that are wanted in a list, as far as the plan has it."""
         rows = super().told(records, query, report)
-        if not self._is_of_many:
+        if not self.is_list:
             yield from rows
             return
         left = set(query.tickers)
@@ -134,8 +120,8 @@ class Tickers(Events):
                     continue
                 yield row
                 left.discard(ticker)
-                if not left:
-                    return  # the pages behind this one have nothing that is wanted
+                if not left and "paginator" in self._definition["retriever"]:
+                    return  # the next pages have nothing that is wanted
         except ProviderError as error:
             if error.problem.kind is not Kind.NOT_ENTITLED or not self._is_second_list:
                 raise
@@ -168,3 +154,54 @@ class Tickers(Events):
                 yield row
             else:
                 self._left[ticker] = row
+
+
+class TickerChanges(Events):
+    """The changes of tickers: a record for each ticker of the config that is, or was, one of the two.
+
+    A new one is a warning where prices are read that far back: under another ticker they may be missing, or be those of
+    another company.
+    """
+
+    def told(
+        self,
+        records: Iterable[Any],
+        query: Query,
+        report: Report,
+    ) -> Iterator[Row]:
+        if not self.is_list:
+            yield from super().told(records, query, report)
+            return
+        spellings = self.spellings(query)
+        for record in records:
+            row = dict(record.data)
+            suffix = f".{row['exchange']}" if row.get("exchange") else ""
+            sides = dict.fromkeys((row.get("old_ticker"), row.get("new_ticker")))
+            for side in sides:
+                ticker = spellings.get(f"{side}{suffix}")
+                if ticker:
+                    yield {**row, "stock_ticker": ticker}
+
+    def records(
+        self,
+        query: Query,
+        tickers: Iterable[str],
+        found: Found[Row],
+        state: State,
+        report: Report,
+    ) -> Iterator[Row]:
+        for row in super().records(query, tickers, found, state, report):
+            yield row
+            if not row["cancelled"] and row["date"] > self._prices.start.isoformat():
+                report.findings[self._renamed(row)] = None
+
+    def _renamed(self, row: Row) -> Finding:
+        spelling = self.provider.spelling(row["stock_ticker"])
+        old, new = row["old_ticker"], row["new_ticker"]
+        is_old = spelling == old or spelling.startswith(f"{old}.")
+        side = "since" if is_old else "before"
+        facts = (f"{old} became {new}", side)
+        return Finding(RENAMED, row["stock_ticker"], row["date"], facts, old=old, new=new)
+
+
+KINDS = {"tickers": Tickers, "ticker_changes": TickerChanges}

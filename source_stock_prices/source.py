@@ -117,8 +117,9 @@ class SourceStockPrices(AbstractSource):
         """Reads the streams of a catalog, findings last. A stream that is not there fails by name, and the others are
         read.
         """
-        provider = Config.parse(config).provider
-        there = [PRICES, *events.stream_names(provider.name), FINDINGS]
+        parsed = Config.parse(config)
+        provider = parsed.provider
+        there = [PRICES, *events.stream_names(provider.name, parsed.tickers), FINDINGS]
         catalog = replace(catalog, streams=sorted(catalog.streams, key=is_read_last))
         for name in _states_of_other_streams(state or [], there):
             logger.warning(f"The state of the stream {name} is ignored: {provider.title} has no such stream.")

@@ -65,7 +65,7 @@ def test_it_belongs_to_a_provider_and_has_cases(name: str) -> None:
 def test_it_offers_the_streams_that_the_provider_has(name: str) -> None:
     streams = [stream["name"] for stream in manifest(name)["streams"]]
     assert bool(streams) is (name in WITH_MANIFEST)
-    assert [each for each in ("stock_splits", "dividends", "tickers") if each in streams] == streams
+    assert [each for each in ("stock_splits", "dividends", "tickers", "ticker_changes") if each in streams] == streams
 
 
 @pytest.mark.parametrize(("name", "case"), cases())

@@ -97,6 +97,7 @@ def test_it_reads_every_stream_of_a_catalog_that_is_not_configured(tmp_path: Pat
         "stock_splits": ("incremental", "append_dedup"),
         "dividends": ("incremental", "append_dedup"),
         "tickers": ("full_refresh", "overwrite"),
+        "ticker_changes": ("incremental", "append_dedup"),
         "findings": ("incremental", "append_dedup"),
     }
     assert catalog.streams[0].primary_key == [["stock_ticker"], ["date"]]
@@ -126,7 +127,7 @@ def test_it_names_a_stream_that_is_not_there_with_those_that_are(tmp_path: Path)
     errors, streams = read(["stock_price", "stock_prices"], {}, tmp_path)
     assert errors == [
         "Sample market has no stream stock_price, which is in the catalog. It has stock_prices, stock_splits,"
-        " dividends, tickers, findings. Correct the name, or refresh the schema and remove the stream."
+        " dividends, tickers, ticker_changes, findings. Correct the name, or refresh the schema and remove the stream."
     ]
     assert set(streams) == {"stock_prices"}
 

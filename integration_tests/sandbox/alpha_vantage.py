@@ -108,11 +108,26 @@ vendor = Vendor(
 def query() -> Response:
     """The data of a function for one ticker, newest first. Numbers are strings."""
     function, ticker = request.args.get("function", ""), request.args.get("symbol", "")
+    if function == "LISTING_STATUS":
+        return _listing(request.args.get("state", "active"))
     if function in EVENTS and vendor.listed(ticker):
         events = vendor.events(ticker, FIRST_SESSION, date.max)[::-1]
         rows = [vendor.told(ticker, event.date, row) for event in events for row in EVENTS[function](event)]
         return answer({"symbol": ticker, "data": rows})
     return _series(function, ticker)
+
+
+def _listing(state: str) -> Response:
+    """Every ticker of the market as a table: the active ones, or those that were delisted."""
+    rows = ["symbol,name,exchange,assetType,ipoDate,delistingDate,status"]
+    for ticker in vendor.universe():
+        day = vendor.delisted(ticker)
+        if (day is None) is (state == "active"):
+            spelling = ticker.replace(".", "-")
+            rows.append(
+                f"{spelling},{ticker} Synthetic Corp,NYSE,Stock,{FIRST_SESSION},{day or 'null'},{state.title()}"
+            )
+    return Response("\r\n".join(rows) + "\r\n", content_type="application/x-download")
 
 
 def _series(function: str, ticker: str) -> Response:

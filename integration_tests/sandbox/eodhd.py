@@ -123,6 +123,26 @@ def symbols(exchange: str) -> Response:
     return _table("Code,Name,Country,Exchange,Currency,Type,Isin", [_symbol(code, exchange) for code in wanted])
 
 
+@vendor.get("/symbol-change-history")
+def symbol_changes() -> Response:
+    """The changes of tickers in the United States in a window."""
+    if g.free:
+        return REFUSALS["plan"]()
+    start, end = _day("from", FIRST_SESSION), _day("to", date.max)
+    rows = [
+        {
+            "exchange": "US",
+            "old_symbol": old.replace(".", "-"),
+            "new_symbol": new.replace(".", "-"),
+            "company_name": f"{new} Synthetic Corp.",
+            "effective": f"{day}",
+        }
+        for day, old, new in vendor.renamed()
+        if start <= day <= end
+    ]
+    return _table("exchange,old_symbol,new_symbol,company_name,effective", rows)
+
+
 def _exchange_of(ticker: str) -> str:
     _, _, exchange = ticker.rpartition(".")
     return exchange if len(exchange) > 1 and exchange != ticker else "US"

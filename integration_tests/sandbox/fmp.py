@@ -26,6 +26,9 @@ FREE_LIMIT = 5
 
 MOST_EVENTS = 1000
 
+USUAL_CHANGES = 100
+"""The changes of tickers in an answer that was asked for without a limit."""
+
 MOST_DELISTED = 100
 """The rows of a page of delisted companies, whatever more is asked for."""
 
@@ -191,6 +194,24 @@ def delisted_companies() -> Response:
     days = {ticker: vendor.delisted(ticker.replace(".", "-")) for ticker in sorted(sandbox().universe)}
     latest = sorted(((day, ticker) for ticker, day in days.items() if day), reverse=True)
     return answer([_company(ticker, day) for day, ticker in latest[page * limit :][:limit]])
+
+
+@vendor.get("/stable/symbol-change")
+def symbol_changes() -> Response:
+    """The changes of tickers, latest first: the latest 100, or as many as asked for."""
+    limit = request.args.get("limit", USUAL_CHANGES, type=int)
+    if g.free and limit > FREE_LIMIT:
+        return REFUSALS["limit"]()
+    rows = [
+        {
+            "date": f"{day}",
+            "companyName": f"{new} Synthetic Corp.",
+            "oldSymbol": old.replace(".", "-"),
+            "newSymbol": new.replace(".", "-"),
+        }
+        for day, old, new in reversed(vendor.renamed())
+    ]
+    return answer(rows[:limit])
 
 
 def _company(ticker: str, day: date) -> dict[str, str]:

@@ -18,7 +18,7 @@ from flask import Response, abort, g, request
 
 from integration_tests.sandbox.book import Event
 from integration_tests.sandbox.vendor import Hours, Vendor, answer, key_after, sandbox, ticker_in_path
-from source_stock_prices.providers.sample_market import Trade
+from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 from source_stock_prices.sessions import ZONE
 
 HOST = "https://api.massive.com"
@@ -215,6 +215,22 @@ def ticker_reference(ticker: str) -> Response:
     if not vendor.listed(ticker) or vendor.delisted(ticker):
         return REFUSALS["unknown-ticker"]()
     return answer({"request_id": _request_id(), "results": _reference(ticker), "status": "OK"})
+
+
+@vendor.get("/vX/reference/tickers/<ticker>/events")
+def ticker_events(ticker: str) -> Response:
+    """The tickers that a company had, each with its first day, latest first; 404 for an unknown or a delisted one."""
+    if not vendor.listed(ticker) or vendor.delisted(ticker):
+        return _message(404, "NOT_FOUND", "No events found for given ID")
+    name, events = ticker, []
+    for day, old, new in reversed(vendor.renamed()):
+        if new == name:
+            events.append((day, new))
+            name = old
+    events.append((FIRST_SESSION, name))
+    told = [{"ticker_change": {"ticker": had}, "type": "ticker_change", "date": f"{day}"} for day, had in events]
+    body = {"name": f"{ticker} Synthetic Corp.", "composite_figi": "", "cik": "", "events": told}
+    return answer({"request_id": _request_id(), "results": body, "status": "OK"})
 
 
 @vendor.get("/v3/reference/tickers")

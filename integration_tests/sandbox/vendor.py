@@ -127,6 +127,10 @@ class Vendor(Blueprint):
         ticker = self.market_ticker(spelling)
         return sandbox().book.delisted_on(ticker, self.now.date()) if ticker else None
 
+    def renamed(self) -> list[tuple[date, str, str]]:
+        """The changes of tickers by their names on the market, ascending: since when, from, to."""
+        return sandbox().book.renamed(self.now.date())
+
     def universe(self) -> list[str]:
         """The tickers of the market by their names there that a list has, in order."""
         today = self.now.date()

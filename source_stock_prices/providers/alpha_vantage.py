@@ -33,6 +33,9 @@ RULES = (
 
 SERIES = "Time Series (Daily)"
 
+LISTING = "symbol,name,exchange"
+"""How the table of its tickers begins, the only answer that is no JSON."""
+
 COMPACT = 100
 """Sessions of the short answer, the only one a free key can request. It ends with the latest session."""
 
@@ -83,6 +86,8 @@ class AlphaVantage(Provider):
         return self.ask(self.bars_template, query, size=size)
 
     def has_rows(self, answer: Answer) -> bool:
+        if answer.text.startswith(LISTING):
+            return True
         return super().has_rows(answer) and not answer.text_at("Error Message")
 
     def words(self, answer: Answer) -> str | None:
@@ -94,7 +99,7 @@ class AlphaVantage(Provider):
             yield {**row, "date": day} if isinstance(row, dict) else row
 
     def notice(self, answer: Answer, query: Query) -> str:
-        days = answer.json.get(SERIES, ())  # splits and dividends are not cut
+        days = answer.get(SERIES) or ()  # splits and dividends are not cut
         if len(days) != COMPACT or min(days) <= str(query.start):
             return ""
         return f"The answer holds {COMPACT} sessions, none before {min(days)}."

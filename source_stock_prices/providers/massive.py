@@ -62,6 +62,9 @@ ONE_DAY = Request(
     {"adjusted": "{adjustment}", "include_otc": "true"},
 )
 
+NO_EVENTS = "No events found"
+"""How a 404 that is an empty answer begins: {"status":"NOT_FOUND","message":"No events found for given ID"}."""
+
 NOT_SENT = (None, None, None)
 """Adjusted close, dividend and split factor."""
 
@@ -108,6 +111,8 @@ class Massive(Provider):
         return answer.text_at("status") in ("OK", "DELAYED")  # DELAYED: OK, on plans with delayed data
 
     def problem(self, answer: Answer) -> Problem | None:
+        if answer.text_at("message").startswith(NO_EVENTS):
+            return None
         problem = super().problem(answer)
         if problem and problem.kind is Kind.BEYOND_PLAN:
             return _of_timeframe(problem, answer)

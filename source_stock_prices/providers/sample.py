@@ -25,8 +25,8 @@ FIELDS = Fields(
 
 @dataclass(frozen=True, kw_only=True)
 class Sample(Provider):
-    """Serves `GET /bars/{ticker}?from=&to=&adjustment=` as `{"bars": [...]}`, and likewise `splits`, `dividends` and
-    `tickers`; 404 `{"error": "..."}` for ZZZZ tickers.
+    """Serves `GET /bars/{ticker}?from=&to=&adjustment=` as `{"bars": [...]}`, and likewise `splits`, `dividends`,
+    `tickers` and `ticker_changes`; 404 `{"error": "..."}` for ZZZZ tickers.
 
     Adjusted prices are those of the window's last day.
     """
@@ -38,7 +38,7 @@ class Sample(Provider):
     rules = (Rule(404, "no ticker", Kind.UNKNOWN_TICKER),)
     error_keys = ("error",)
     fields = dict.fromkeys(adjustments, FIELDS)
-    containers = {"bars": list, "splits": list, "dividends": list, "tickers": list}
+    containers = {"bars": list, "splits": list, "dividends": list, "tickers": list, "ticker_changes": list}
     bars_template = Request(
         "/bars/{ticker}",
         {"from": "{start}", "to": "{end}", "adjustment": "{adjustment}"},

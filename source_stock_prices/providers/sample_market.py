@@ -35,6 +35,9 @@ Params = Mapping[str, str]
 
 Rows = list[dict[str, Any]]
 
+RENAMED = {"CSCO": ("CSYS", date(2026, 3, 2))}
+"""Which tickers had another name before, and since when they have the one of today."""
+
 
 class Trade(NamedTuple):
     """One ticker's session as it was traded, before any adjustment. `dividend` and `split` take effect at its open."""
@@ -295,6 +298,17 @@ def _tickers(ticker: str, _: Params) -> Rows:
 
 
 def _asked(ticker: str, params: Params) -> tuple[Trade, ...]:
+
+def _ticker_changes(ticker: str, params: Params) -> Rows:
+    if ticker not in RENAMED:
+        return []
+    before, day = RENAMED[ticker]
+    if not params["from"] <= day.isoformat() <= params["to"]:
+        return []
+    return [{"date": day, "old_ticker": before, "new_ticker": ticker, "name": f"{ticker} (made up)"}]
+
+
+def _window(ticker: str, params: Mapping[str, str]) -> tuple[Trade, ...]:
     start = date.fromisoformat(params["from"])
     end = date.fromisoformat(params["to"])
     return trades(ticker, start, end)
@@ -305,4 +319,5 @@ ANSWERS = {
     "splits": _splits,
     "dividends": _dividends,
     "tickers": _tickers,
+    "ticker_changes": _ticker_changes,
 }
