@@ -297,8 +297,6 @@ def _tickers(ticker: str, _: Params) -> Rows:
     return [{"name": f"{ticker} (made up)"}]
 
 
-def _asked(ticker: str, params: Params) -> tuple[Trade, ...]:
-
 def _ticker_changes(ticker: str, params: Params) -> Rows:
     if ticker not in RENAMED:
         return []
@@ -308,7 +306,7 @@ def _ticker_changes(ticker: str, params: Params) -> Rows:
     return [{"date": day, "old_ticker": before, "new_ticker": ticker, "name": f"{ticker} (made up)"}]
 
 
-def _window(ticker: str, params: Mapping[str, str]) -> tuple[Trade, ...]:
+def _asked(ticker: str, params: Params) -> tuple[Trade, ...]:
     start = date.fromisoformat(params["from"])
     end = date.fromisoformat(params["to"])
     return trades(ticker, start, end)
