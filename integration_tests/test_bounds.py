@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import tracemalloc
+from multiprocessing.dummy import DummyProcess
 from typing import Any
 
 import pytest
@@ -275,6 +276,22 @@ def test_it_says_what_the_machine_lacked_while_an_answer_was_read(
     with Liar(response(good)) as liar:
         output = ask(liar.url)
     assert output.error and "is not the cause" in output.error["message"]
+
+
+def test_it_says_that_there_are_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's pool then fails at ending the threads it has, and its error is about that."""
+    start, started = DummyProcess.start, []
+
+    def start_one(thread: DummyProcess) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(DummyProcess, "start", start_one)
+    output = ask("http://127.0.0.1:9")
+    assert output.error and "can't start new thread" in output.error["message"]
+    assert "is not the cause" in output.error["message"]
 
 
 def test_it_explains_a_check_of_such_a_vendor() -> None:

@@ -16,10 +16,13 @@ def version() -> str:
 
 
 def issues() -> str:
-    """The address to report a problem to, as setup.py has it; empty as long as the project has no address."""
+    """The address to report a problem to, as setup.py has it; empty as long as the project has no address.
+
+    The problem may be that no more files can be opened: then it is empty, too.
+    """
     try:
         addresses = metadata(PACKAGE).get_all("Project-URL") or []
-    except PackageNotFoundError:
+    except (PackageNotFoundError, OSError):
         return ""
     for address in addresses:
         name, _, url = address.partition(", ")

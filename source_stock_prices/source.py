@@ -215,7 +215,7 @@ def _content(what: str, path: str, parse: Callable[[str], Any] = json.loads) -> 
         raise ConfigError(f"The {what} file {path} is not UTF-8 text: {trim(str(error))}.") from error
     try:
         return parse(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"The {what} file {path} is not valid JSON: {trim(str(error))}.") from error
 
 

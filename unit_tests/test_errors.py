@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 
 import pytest
@@ -67,3 +68,13 @@ def test_it_asks_the_table_whose_problem_any_other_is(kind: Kind) -> None:
     """The status of a refusal changes nothing."""
     for status in (None, 403):
         assert ProviderError(Problem(kind, ""), status).is_of_ticker is REACTIONS[kind].of_ticker
+
+
+def test_it_explains_a_problem_although_no_file_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where to report it stands in a file, and that there are too many of them may be the problem."""
+
+    def fail(_: str) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("source_stock_prices.about.metadata", fail)
+    assert "Too many" in ProviderError(Problem(Kind.MACHINE, "Too many open files")).explain(MASSIVE, ["AAPL"])

@@ -18,6 +18,8 @@ from scripts.sbom import PRODUCT, component, document, packages
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/dependencies.md").read_text("utf-8")
 ROWS = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|", PAGE, re.MULTILINE))
+KINDS = {"MIT": "MIT", "BSD": "BSD", "Apache": "Apache", "MPL": "Mozilla Public License"}
+"""How a kind of licence is called in a classifier."""
 
 
 @pytest.fixture(scope="module")
@@ -54,4 +56,5 @@ def test_it_tells_the_licence_of_each_dependency() -> None:
     assert {*ROWS} == {each.name for each in needed if not each.marker}
     for name, licence in ROWS.items():
         said = json.dumps(component(distribution(name))["licenses"])
-        assert f'"{licence}"' in said, name
+        for kind in re.findall("[A-Z]{3}|Apache", licence):
+            assert kind in said or KINDS[kind] in said, name

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, Type
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, FailureType, Type
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -140,3 +140,13 @@ def test_it_names_the_streams_of_a_state_that_are_not_there(tmp_path: Path, capl
     assert [record.getMessage() for record in caplog.records if "is ignored" in record.getMessage()] == [
         "The state of the stream stock_price is ignored: Sample market has no such stream."
     ]
+
+
+@pytest.mark.parametrize("what", ["config", "state", "catalog"])
+def test_it_explains_a_file_that_is_nested_too_deeply(what: str, tmp_path: Path) -> None:
+    """Python's parser gives up on it with an error of another kind."""
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(AirbyteTracedException, match="deep.json is not valid JSON: maximum recursion depth") as raised:
+        getattr(SourceStockPrices, f"read_{what}")(str(path))
+    assert raised.value.failure_type is FailureType.config_error
