@@ -35,6 +35,20 @@ ESCAPE = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+BREAK = re.compile(
+    r"""
+      (?:[\r\n\0]|\\{1,15}[nrt0])\s*        # the end of a line, and how the next one is indented
+    | [\u00ad\u200b-\u200d\u2060\ufeff]     # what has no width
+    """,
+    re.VERBOSE,
+)
+"""What a page has within a word that is too long for a line, and UTF-16 between letters."""
+
+TAG = re.compile("</?[a-z][a-z0-9]{0,9}(?: [^<>]{0,200})?/?>", re.IGNORECASE)
+"""The same, as a page has it: <wbr>, </b>. Within a tag, a key can be, too."""
+
+NUMBER = re.compile("[0-9]+")
+
 BASES = {"octal": 8, "decimal": 10}
 """In which numbers are written, but for those in hexadecimal."""
 
@@ -45,6 +59,9 @@ STANDARD = str.maketrans("-_", "+/")
 
 PRINTABLE = bytes(code if 32 <= code < 127 else 10 for code in range(256))
 """Of decoded bytes, the characters that a key can have. All others are a line break."""
+
+END = "\x1e"
+"""After what belongs together. It is in no key, and no break."""
 
 Span = tuple[int, int]
 """Where something stands in a text: the first character, and the one after the last."""
@@ -103,6 +120,23 @@ def steps(text: str | Reading) -> Iterator[Reading]:
             return
         reading = decoded
         yield reading
+
+
+def joined(reading: Reading) -> Iterator[Reading]:
+    """A text without its breaks, and then without its tags: what stands around one stands side by side."""
+    for between in (BREAK, TAG):
+        text = between.sub("", reading.text)
+        if text != reading.text:
+            reading = Decoded(reading, text, _around(between, reading.text))
+            yield reading
+
+
+def _around(between: re.Pattern[str], text: str) -> Iterator[Piece]:
+    done = 0
+    for match in between.finditer(text):
+        yield Piece(match.start() - done, partial(_as_it_is, done))
+        done = match.end()
+    yield Piece(len(text) - done, partial(_as_it_is, done))
 
 
 def _unescaped(reading: Reading) -> Reading:
@@ -200,5 +234,24 @@ def _of_pair(pairs: list[Span], at: int) -> Span:
     return high, low + 1
 
 
+def from_numbers(reading: Reading, lists: re.Pattern[str]) -> Reading:
+    """What stands in some lists of numbers, as programs print bytes; a line for each list."""
+    lines = []
+    pieces = []
+    for numbers in lists.finditer(reading.text):
+        found = [*NUMBER.finditer(reading.text, *numbers.span())]
+        content = bytes(min(int(number[0]), 255) for number in found)
+        line = _line(content)
+        lines.append(line)
+        source = partial(_of_number, [number.span() for number in found])
+        pieces.append(Piece(len(line), source))
+    return Decoded(reading, "".join(lines), pieces)
+
+
+def _of_number(spans: list[Span], at: int) -> Span:
+    index = min(at, len(spans) - 1)
+    return spans[index]
+
+
 def _line(content: bytes) -> str:
-    return content.translate(PRINTABLE).decode("ascii") + "\n"
+    return content.translate(PRINTABLE).decode("ascii") + END

@@ -13,10 +13,13 @@ from itertools import chain, islice
 from typing import Any, TextIO
 
 from source_stock_prices.decoding import (
+    END,
     Reading,
     Span,
     from_base64,
     from_hexadecimal,
+    from_numbers,
+    joined,
     steps,
 )
 
@@ -71,6 +74,8 @@ class Secrets:
         more = self.shortest - 1
         pair = "[0-9a-f]{2}"  # and one digit is over where it was cut
         self._hexadecimal = re.compile(f"{pair}(?:[ :-]?{pair}){{{more},}}[0-9a-f]?", re.IGNORECASE)
+        number = "[0-9]{2,3}"
+        self._numbers = re.compile(f"{number}(?:[ ,]{{1,2}}{number}){{{more},}}")
 
     def _forms(self) -> set[str]:
         """The keys, and what a reader would make of one that has an escape in it."""
@@ -81,18 +86,27 @@ class Secrets:
         return forms
 
     def spans(self, text: str | Reading, depth: int) -> Iterator[Span]:
-        """Where parts of a key were read from. Within base64 and hexadecimal they are looked for to a depth."""
-        for step in steps(text):
-            for begin, end in self._found(_folded(step.text)):
-                first, last = step.span(begin), step.span(end - 1)
+        """Where parts of a key were read from. To a depth, they are looked for within what encodes bytes, too."""
+        readings = [*steps(text)]
+        if depth:
+            readings += joined(readings[-1])
+        for reading in readings:
+            for begin, end in self._found(_folded(reading.text)):
+                first, last = reading.span(begin), reading.span(end - 1)
                 yield first[0], last[1]
             if depth:
-                yield from self._within(from_base64(step, self._base64), depth)
-                yield from self._within(from_hexadecimal(step, self._hexadecimal), depth)
+                for inner in self._bytes(reading):
+                    yield from self.spans(inner, depth - 1)
 
-    def _within(self, decoded: Reading, depth: int) -> Iterator[Span]:
-        if decoded.text:
-            yield from self.spans(decoded, depth - 1)
+    def _bytes(self, reading: Reading) -> Iterator[Reading]:
+        """What bytes stand for that are written in a text."""
+        for decoded in (
+            from_base64(reading, self._base64),
+            from_hexadecimal(reading, self._hexadecimal),
+            from_numbers(reading, self._numbers),
+        ):
+            if decoded.text:
+                yield decoded
 
     def _found(self, folded: str) -> Iterator[Span]:
         """The parts of keys in a text, each at least once.
@@ -178,7 +192,7 @@ def mask_records(records: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, 
     while batch := list(islice(rest, BATCH)):
         values = chain.from_iterable(data.values() for data in batch)
         texts = {value for value in values if type(value) is str}
-        together = "\n".join(texts)
+        together = END.join(texts)
         is_clean = mask(together) == together
         yield from batch if is_clean else map(_masked, batch)
 

@@ -71,6 +71,15 @@ SPELLINGS: Mapping[str, Callable[[str], str]] = {
     "hexadecimal": lambda text: text.encode().hex(),
     "hexadecimal in upper case": lambda text: text.encode().hex().upper(),
     "hexadecimal with colons": lambda text: text.encode().hex(":"),
+    "a list of bytes": lambda text: " ".join(str(code) for code in text.encode()),
+    "a list of bytes in JSON": lambda text: json.dumps([*text.encode()])[1:-1],
+    "a letter a line": lambda text: "\n".join(text),
+    "indented lines": lambda text: "\r\n    ".join(text),
+    "nothing between letters": lambda text: "\u200b".join(text),
+    "entities between letters": lambda text: "&shy;".join(text),
+    "tags between letters": lambda text: "<wbr>".join(text),
+    "a tag around each letter": each(lambda character: f'<b class="x">{character}</b>'),
+    "UTF-16": lambda text: text.encode("utf-16-le").decode(),
 }
 """How a key can be written so that each character of it is written for itself."""
 
@@ -85,6 +94,8 @@ RUNS: Mapping[str, Callable[[str], str]] = {
     "base64 after two": base64_of("u:"),
     "base64 in URLs": base64_of("", base64.urlsafe_b64encode),
     "base64 in URLs after a character": base64_of(":", base64.urlsafe_b64encode),
+    "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
+    "base64 in lines": lambda text: "\n".join(re.findall(".{1,5}", base64_of("")(text))),
     "base64 of percent": lambda text: base64_of("")(quote(text, safe="")),
     "base64 of base64": lambda text: base64_of("u:")(base64_of("")(text)),
     "percent of base64": lambda text: quote(base64_of("")(text), safe=""),
@@ -184,7 +195,9 @@ def test_it_keeps_numbers_and_its_own_names() -> None:
 
 
 @pytest.mark.parametrize("end", ["", "x", "25", "\\"])
-@pytest.mark.parametrize("run", ["%25", "&amp;", "&#", "&#0", "\\", "A", "a&", "\\u{0", "k3y+", "6b"])
+@pytest.mark.parametrize(
+    "run", ["%25", "&amp;", "&#", "&#0", "\\", "A", "a&", "\\u{0", "k3y+", "6b", "\r\n ", "<b ", "107 "]
+)
 def test_it_takes_long_runs_of_escapes(run: str, end: str) -> None:
     """A page may hold megabytes of them, and masking it takes no longer for that."""
     guard([KEY])
