@@ -50,5 +50,6 @@ def test_it_finds_a_fault(fault: str) -> None:
     assert len(found.faults) == 1
 
 
-def test_it_compares_the_last_tenth_of_the_time_with_the_first() -> None:
-    assert grown([100] * 50 + [300] * 40 + [150] * 10) == 1.5
+def test_it_compares_the_last_tenth_of_the_time_with_the_second() -> None:
+    """In the first one, memory grows to its size."""
+    assert grown([50] * 10 + [100] * 40 + [300] * 40 + [150] * 10) == 1.5

@@ -29,7 +29,7 @@ HISTORY = 60
 """Sessions that the first sync reads. Each one after it has one more."""
 
 MOST_GROWTH = 1.1
-"""Of memory: the last tenth of the time against the first."""
+"""Of memory: the last tenth of the time against the second one."""
 
 END_SECONDS = 10
 
@@ -172,9 +172,14 @@ def take(message: dict[str, Any], found: Found, table: set[tuple[str, str]], sta
 
 
 def grown(memory: Sequence[int]) -> float:
-    """The last tenth against the first."""
+    """The last tenth against the second one.
+
+    In the first one, the memory of a process grows to its size: Python keeps what the largest moment so far took, and
+    how much is under way at a moment varies.
+    """
     tenth = max(len(memory) // 10, 1)
-    return mean(memory[-tenth:]) / mean(memory[:tenth])
+    second = memory[tenth : 2 * tenth] or memory
+    return mean(memory[-tenth:]) / mean(second)
 
 
 def many(count: int) -> list[str]:
@@ -203,7 +208,7 @@ def main() -> None:
     print(f"Seed {chosen.seed}. Requests by what they met: {dict(vendor.met)}.")
     print(f"{found.syncs} syncs in {sum(found.seconds) / 60:.1f} minutes wrote {found.records:,} records.")
     print(
-        f"Memory: at most {max(found.memory) / 1e6:.0f} MB; the last tenth is {grown(found.memory):.3f} of the first."
+        f"Memory: at most {max(found.memory) / 1e6:.0f} MB; the last tenth is {grown(found.memory):.3f} of the second."
     )
     for fault in found.faults[:20]:
         print(f"FAULT: {fault}")
