@@ -36,6 +36,7 @@ from source_stock_prices.providers.terms import (
 )
 from source_stock_prices.records import Records
 from source_stock_prices.report import Report
+from source_stock_prices.sessions import Horizon
 from source_stock_prices.sync import Found, State
 
 
@@ -54,7 +55,7 @@ class Arrivals:
         *,
         start: date,
         bound: date | None,
-        last_final: date,
+        horizon: Horizon,
         records: Records,
     ) -> None:
         self._entries = entries
@@ -63,7 +64,7 @@ class Arrivals:
         self._provider = config.provider
         self._start = start
         self._bound = bound
-        self._last_final = last_final
+        self._horizon = horizon
         self._records = records
         self._gaps = Gaps(config.provider, start)
         self._rewritten: dict[str, date] = {}
@@ -373,7 +374,7 @@ class Arrivals:
             state.get(ticker),
             bars=bars,
             window=self._config.recheck_sessions,
-            last_final=self._last_final,
+            last_final=self._horizon.last_final(ticker),
             since=since,
             adjustment=self._config.adjustment,
             provider=self._provider.name,

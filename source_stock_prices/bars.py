@@ -39,7 +39,7 @@ def clean(
     bars: Iterable[Bar],
     query: Query,
     drop: Drop,
-    trades_in_new_york: Callable[[str], bool],
+    exchange_of: Callable[[str], str | None],
 ) -> dict[str, list[Bar]]:
     """The bars that can be used, by ticker, one a session, ascending; each other one is dropped.
 
@@ -63,7 +63,7 @@ def clean(
             continue
         if not is_usual(bar):
             bar = without_odd_numbers(bar, drop)
-        if not bar.volume and was_closed(bar, trades_in_new_york):
+        if not bar.volume and was_closed(bar, exchange_of(bar.ticker)):
             drop(bar.ticker, bar.date, "no trading on that day")
             continue
         days = kept[bar.ticker]
@@ -122,17 +122,19 @@ def _odd_numbers(bar: Bar) -> list[str]:
     return odd
 
 
-def was_closed(bar: Bar, trades_in_new_york: Callable[[str], bool]) -> bool:
+def was_closed(bar: Bar, exchange: str | None) -> bool:
     """Whether the exchange of a bar without volume was closed on its day, so that it is no session's.
 
-    Of other exchanges than New York's only weekends are known, and some of them trade on Sundays: there, a row without
-    a volume of zero has to be without an open, too.
+    The calendars of other exchanges than New York's are less sure, and where there is none only weekends are known,
+    on some of which some exchanges trade: there, a row without a volume of zero has to be without an open, too.
     """
-    if trades_in_new_york(bar.ticker):
+    if exchange == sessions.NEW_YORK:
         return not sessions.is_session(bar.date)
-    if bar.date.weekday() < sessions.SATURDAY:
-        return False
-    return bar.volume == 0 or bar.open is None
+    if sessions.is_known(exchange):
+        is_open = sessions.is_session(bar.date, exchange)
+    else:
+        is_open = bar.date.weekday() < sessions.SATURDAY
+    return not is_open and (bar.volume == 0 or bar.open is None)
 
 
 def chosen(

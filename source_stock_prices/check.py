@@ -28,10 +28,11 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
     """Whether the provider serves the first tickers; if not, also a sentence for the user."""
     provider = stream.provider
     tickers = stream.config.tickers[:MAX_TICKERS_CHECKED]
-    since = stream.end - LOOKBACK
     failed = Report(provider)
     without_bars: list[str] = []
+    oldest = max(map(stream.horizon.end, tickers)) - LOOKBACK
     for ticker in tickers:
+        since = stream.horizon.end(ticker) - LOOKBACK
         try:
             if not _is_served(stream, ticker, since, logger):
                 without_bars.append(ticker)
@@ -49,7 +50,7 @@ def check(stream: StockPrices, logger: Logger) -> tuple[bool, str | None]:
     failure = failed.failure()
     if failure:
         return False, failure.message
-    sentence = f"{provider.title} has no bars for {names(without_bars)} since {since}."
+    sentence = f"{provider.title} has no bars for {names(without_bars)} since {oldest}."
     if len(without_bars) == len(tickers):
         return False, f"{sentence} Check the spelling in stock_ticker."
     if without_bars:
@@ -82,10 +83,11 @@ def _last_days(
     start: date,
 ) -> Query:
     """The query that shows whether a ticker is served: its bars from a day on, or the whole market of the last day."""
-    query = Query((ticker,), start, stream.end, stream.config.adjustment, stream.today)
+    end = stream.horizon.end(ticker)
+    query = Query((ticker,), start, end, stream.config.adjustment, stream.horizon.today)
     if ticker != ANY:
         return query
-    last = sessions.latest(stream.end)
+    last = sessions.latest(end, stream.horizon.exchange_of(ticker))
     return query._replace(start=last, end=last)
 
 

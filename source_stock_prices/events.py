@@ -122,7 +122,7 @@ class Events(Stream):
         self._sync: Sync[Row] = Sync(
             self,
             prices.config,
-            prices.today,
+            prices.horizon.today,
             self.logger,
             prices.policy,
         )
@@ -185,7 +185,7 @@ class Events(Stream):
             facts=self.facts(self.tickers_per_request),
         )
         if not queries:
-            today = self._prices.today
+            today = self._prices.horizon.today
             self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
         return queries
 
@@ -203,9 +203,11 @@ class Events(Stream):
 
     def facts(self, tickers_per_request: int) -> plan.Facts:
         """What a plan rests on."""
-        today = self._prices.today
+        horizon = self._prices.horizon
+        today = horizon.today
         return plan.Facts(
             blank=Query((), today, today, self._config.adjustment, today),
+            horizon=horizon,
             start=self._prices.start,
             bound=self._prices.bound,
             provider=self.provider.name,
@@ -251,7 +253,7 @@ class Events(Stream):
         if ticker == ANY:
             listed = list(chain.from_iterable(found.values()))
         before = state.get(ticker, {})
-        until = min(query.end, self._prices.today)
+        until = min(query.end, self._prices.horizon.today)
         if "date" in before:
             until = max(until, date.fromisoformat(before["date"]))
         revision = revise(

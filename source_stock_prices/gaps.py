@@ -62,11 +62,12 @@ class Gaps:
         if start is None:
             return
         served = [bar.date for bar in bars]
-        if not self._provider.trades_in_new_york(ticker):
+        exchange = self._provider.exchange_of(ticker)
+        if not sessions.is_known(exchange, start, query.end):
             self._look_for_long_gaps(ticker, served or [start], query.end)
             return
 
-        due = sessions.between(start, query.end)
+        due = sessions.between(start, query.end, exchange)
         waiting = self._since_last_bar.pop(ticker, [])
         if tuple(served) != due:
             waiting += sorted(set(due).difference(served))
@@ -113,7 +114,7 @@ class Gaps:
         if query.end <= state_date:
             return
         new = [bar for bar in bars if bar.date > state_date]
-        if not self._provider.trades_in_new_york(ticker):
+        if not sessions.is_known(self._provider.exchange_of(ticker), state_date, query.end):
             days = [state_date]
             days += [bar.date for bar in new]
             self._look_for_long_gaps(ticker, days, query.end)
@@ -129,10 +130,14 @@ class Gaps:
         bars: Sequence[Bar],
     ) -> None:
         """Remembers which sessions between known ones have no bar, and takes out those that have one now."""
-        if not known or not self._provider.trades_in_new_york(ticker):
+        if not known:
+            return
+        first, last = min(known), max(known)
+        exchange = self._provider.exchange_of(ticker)
+        if not sessions.is_known(exchange, first, last):
             return
         if ticker not in self._holes:
-            due = sessions.between(min(known), max(known))
+            due = sessions.between(first, last, exchange)
             self._holes[ticker] = set(due).difference(known)
         self._holes[ticker].difference_update(bar.date for bar in bars)
 

@@ -32,6 +32,7 @@ from source_stock_prices.recheck import (
     remember_market,
 )
 from source_stock_prices.report import Report
+from source_stock_prices.sessions import Horizon
 
 State = MutableMapping[str, Entry]
 
@@ -56,12 +57,13 @@ class Market:
         self,
         entries: Mapping[str, Entry],
         config: Config,
-        last_final: date,
-        end: date,
+        horizon: Horizon,
     ) -> None:
         self._config = config
-        self._last_final = last_final
-        self._end = end
+        ticker = config.tickers[0]
+        self._exchange = horizon.exchange_of(ticker)
+        self._last_final = horizon.last_final(ticker)
+        self._end = horizon.end(ticker)
         self.is_whole = config.tickers == (ANY,)
         self.state_date = date.min
         """The last session that there is something to compare with."""
@@ -191,7 +193,7 @@ class Market:
 
     def _may_still_come(self, day: date) -> bool:
         """Whether a session is young enough to be waited for."""
-        age = len(sessions.between(day, self._end))
+        age = len(sessions.between(day, self._end, self._exchange))
         return age <= max(self._config.recheck_sessions, 1)
 
     def is_read(self, day: date) -> bool:
@@ -302,7 +304,7 @@ class Market:
             now.pop("bars", None)
             now["adjustment"] = self._config.adjustment
             now["provider"] = self._config.provider.name
-        before = sessions.latest(day - healing.DAY)
+        before = sessions.latest(day - healing.DAY, self._exchange)
         if before < since:
             now.pop("again", None)
         else:

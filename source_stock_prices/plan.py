@@ -17,6 +17,7 @@ from source_stock_prices import healing, sessions
 from source_stock_prices.healing import Entry
 from source_stock_prices.providers.terms import ANY, Query
 from source_stock_prices.recheck import recheck_days
+from source_stock_prices.sessions import Horizon
 
 BARS_A_QUERY = 20_000
 """Calendar days times tickers of one query at most: its bars are held in memory until they are sorted."""
@@ -52,11 +53,12 @@ class Window(NamedTuple):
 class Facts(NamedTuple):
     """What a plan for prices depends on, beside the state.
 
-    `blank` is a query without tickers, up to the last day to ask for. `start` is where a history begins, `bound` the
-    same if the user said so.
+    `blank` is a query without tickers. `start` is where a history begins, `bound` the same if the user said so;
+    `horizon` knows up to which day a ticker is asked for.
     """
 
     blank: Query
+    horizon: Horizon
     start: date
     bound: date | None = None
     provider: str = ""
@@ -97,7 +99,7 @@ def price_queries(
             alone.append(window)
         else:
             together[window.ticker] = day
-    days = _days_from(first_day, facts)
+    days = _days_from(first_day, daily[0].ticker, facts)
     queries = batches(alone, facts)
     queries += _by_date(together, entries, days, facts)
     queries = _failed_last(queries, entries)
@@ -124,10 +126,10 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
     how far they were read. The histories of tickers that wait to be read again come last.
     """
     entry = entries.get(ANY, {})
-    end = facts.blank.end
+    end = facts.horizon.end(ANY)
     state_date = _state_date(entry)
     if state_date is None:
-        every = sessions.between(facts.start, end)
+        every = _sessions(facts.start, end, ANY, facts)
         return [_of_market(day, facts) for day in every]
     if state_date > facts.blank.today:
         return []
@@ -152,16 +154,16 @@ def _days_of_market(
     """The sessions of the whole market to ask for, where some were read before."""
     days: list[date] = []
     unread = _unread_setting(entry, facts)
-    if state_date < facts.blank.end:
-        for day in _days_from(state_date, facts):
+    if state_date < facts.horizon.end(ANY):
+        for day in _days_from(state_date, ANY, facts):
             if unread is None or day > unread:
                 days.append(day)
     if unread is not None:
         since = healing.first_day(entry)
-        days += reversed(sessions.between(since, unread))
+        days += reversed(_sessions(since, unread, ANY, facts))
     gap = _gap(entry, facts)
     if gap:
-        days += reversed(sessions.between(*gap))
+        days += reversed(_sessions(*gap, ANY, facts))
     return days
 
 
@@ -250,6 +252,16 @@ def slice_size(queries: int, state_bytes: int = 0) -> int:
     return ceil(queries / slices) or 1
 
 
+def _sessions(
+    first: date,
+    last: date,
+    ticker: str,
+    facts: Facts,
+) -> tuple[date, ...]:
+    """The sessions of a ticker's exchange."""
+    return sessions.between(first, last, facts.horizon.exchange_of(ticker))
+
+
 def _state_date(entry: Entry) -> date | None:
     day = entry.get("date")
     if not day:
@@ -284,7 +296,7 @@ def _new_bars(
     facts: Facts,
 ) -> Iterator[Window]:
     """The window of the bars that can be new, with those to recheck; the whole history where a setting changed."""
-    end = facts.blank.end
+    end = facts.horizon.end(ticker)
     state_date = _state_date(entry)
     if state_date is None:
         if facts.start <= end:
@@ -294,7 +306,7 @@ def _new_bars(
     if is_in_future or _has_changed(entry, facts) or "again" in entry:
         return
     if state_date < end:
-        first = _recheck_from(entry, state_date, facts)
+        first = _recheck_from(ticker, entry, state_date, facts)
         yield Window(ticker, first, end)
 
 
@@ -310,13 +322,13 @@ def _older_bars(
     state_date = _state_date(entry)
     if state_date is None or state_date > facts.blank.today:
         return
-    last = max(facts.blank.end, state_date)
+    last = max(facts.horizon.end(ticker), state_date)
     if _has_changed(entry, facts):
         first = _earliest(entry, facts)
         yield Window(ticker, first, last)
         return
     if "again" in entry:
-        first = _recheck_from(entry, state_date, facts)
+        first = _recheck_from(ticker, entry, state_date, facts)
         yield Window(ticker, first, last)
         return
     gap = _gap(entry, facts)
@@ -325,13 +337,14 @@ def _older_bars(
 
 
 def _recheck_from(
+    ticker: str,
     entry: Entry,
     state_date: date,
     facts: Facts,
 ) -> date:
     """The first day of the recheck window: not before what was ever read, for nothing else is in the table."""
     span = timedelta(days=2 * facts.recheck_sessions + 10)
-    recent = sessions.between(state_date - span, state_date)
+    recent = _sessions(state_date - span, state_date, ticker, facts)
     first = healing.window_start(recent, facts.recheck_sessions)
     since = healing.first_day(entry)
     return max(first, since)
@@ -346,11 +359,14 @@ def _unread_setting(entry: Entry, facts: Facts) -> date | None:
     return date.fromisoformat(entry["again"])
 
 
-def _days_from(state_date: date, facts: Facts) -> list[date]:
-    """The sessions to ask for where one request has all tickers: some old ones, and every new one, ascending."""
-    end = facts.blank.end
+def _days_from(state_date: date, ticker: str, facts: Facts) -> list[date]:
+    """The sessions to ask for where one request has all tickers of an exchange: some old ones, and every new one.
+
+    They are ascending, and those of one ticker's exchange.
+    """
+    end = facts.horizon.end(ticker)
     span = timedelta(days=4 * facts.recheck_sessions + 20)
-    due = sessions.between(state_date - span, end)
+    due = _sessions(state_date - span, end, ticker, facts)
     old = recheck_days(due, state_date, facts.recheck_sessions)
     new = [day for day in due if day > state_date]
     return old + new
@@ -371,7 +387,7 @@ def _by_date_from(
     alone = len(windows)
     for day in sorted(read_up_to, reverse=True):
         alone -= read_up_to[day]
-        together = [each for each in _days_from(day, facts) if each >= begun]
+        together = [each for each in _days_from(day, windows[0].ticker, facts) if each >= begun]
         count = alone + len(together)
         if count < fewest:
             best = day

@@ -42,6 +42,7 @@ from source_stock_prices.reach import Reach
 from source_stock_prices.recheck import believable
 from source_stock_prices.records import Records
 from source_stock_prices.report import Report
+from source_stock_prices.sessions import Horizon
 from source_stock_prices.sync import Found, State, by_ticker
 
 Ask = Callable[[Query, Report], Found[Bar]]
@@ -53,6 +54,7 @@ class Prices:
     """The half of the connector that reads bars, as the healing contract wants it. `ask` has the bars of a query.
 
     `start` is where a ticker's history begins; `bound` the same if the user said so, before which nothing is asked.
+    `horizon` knows how far each ticker can be read.
     """
 
     name = "stock_prices"
@@ -64,8 +66,7 @@ class Prices:
         *,
         start: date,
         bound: date | None,
-        blank: Query,
-        last_final: date,
+        horizon: Horizon,
         ask: Ask,
         in_envelopes: bool,
     ) -> None:
@@ -74,11 +75,9 @@ class Prices:
         self._logger = logger
         self._start = start
         self._bound = bound
-        self._blank = blank
-        self._end = blank.end
-        self._last_final = last_final
+        self._horizon = horizon
         self._reach = Reach(ask)
-        self._records = Records(self.name, config, last_final, in_envelopes=in_envelopes)
+        self._records = Records(self.name, config, horizon, in_envelopes=in_envelopes)
         self._begin({})
 
     def _begin(self, seen: State) -> None:
@@ -87,8 +86,7 @@ class Prices:
         self._market = Market(
             self._entries.by_ticker,
             self._config,
-            self._last_final,
-            self._end,
+            self._horizon,
         )
         self._arrivals = Arrivals(
             self._entries,
@@ -96,7 +94,7 @@ class Prices:
             self._config,
             start=self._start,
             bound=self._bound,
-            last_final=self._last_final,
+            horizon=self._horizon,
             records=self._records,
         )
 
@@ -116,11 +114,13 @@ class Prices:
 
     def _facts(self) -> plan.Facts:
         provider = self._provider
+        today = self._horizon.today
         tickers = provider.tickers_per_request
         if self._config.requests_per_minute and provider.charges_by_ticker:
             tickers = 1  # the pace counts requests, and here each ticker counts as one
         return plan.Facts(
-            blank=self._blank,
+            blank=Query((), today, today, self._config.adjustment, today),
+            horizon=self._horizon,
             start=self._start,
             bound=self._bound,
             provider=provider.name,
@@ -147,26 +147,32 @@ class Prices:
     def _tell_of_nothing(self, queries: Sequence[Query]) -> None:
         """Why nothing is asked, where that is so."""
         start = self._start
-        end = self._end
-        has_new = not all(self._entries.has_read(ticker) for ticker in self._config.tickers)
-        if has_new and start > end:
+        ends = set(map(self._horizon.end, self._config.tickers))
+        last = max(ends)
+        new = [ticker for ticker in self._config.tickers if not self._entries.has_read(ticker)]
+        too_new = [ticker for ticker in new if start > self._horizon.end(ticker)]
+        if too_new:
+            end = max(map(self._horizon.end, too_new))
             self._logger.warning(f"{self.name}: start_date {start} is after {end}, the last session to read.")
         elif not queries:
-            self._logger.info(f"{self.name}: nothing to do; all tickers are up to date ({end}).")
+            self._logger.info(f"{self.name}: nothing to do; all tickers are up to date ({last}).")
 
     def more_queries(self) -> list[Query]:
         """The histories that turned out to be rewritten, to be read again."""
         windows = []
         for ticker, first in self._arrivals.reread().items():
-            last = max(self._end, self._entries.last_day(ticker))
+            last = max(self._horizon.end(ticker), self._entries.last_day(ticker))
             windows.append(plan.Window(ticker, first, last))
         return plan.batches(windows, self._facts())
 
     def expected(self, query: Query) -> int | None:
         if query.tickers == (ANY,):
             return None
-        days = sessions.between(query.start, query.end)
-        return len(days) * len(query.tickers)
+        count = 0
+        for ticker in query.tickers:
+            exchange = self._horizon.exchange_of(ticker)
+            count += len(sessions.between(query.start, query.end, exchange))
+        return count
 
     # Answer: what comes back, in a worker
 
@@ -188,7 +194,7 @@ class Prices:
 
     def _answer_of_session(self, query: Query, report: Report) -> Found[Bar]:
         found = self._reach.ask(query, report)
-        is_over = query.start <= self._last_final
+        is_over = query.start <= self._horizon.last_final(query.tickers[0])
         if not is_over or report.market_rows is None:
             return found
         count, said = report.market_rows

@@ -17,6 +17,7 @@ from source_stock_prices.config import Config
 from source_stock_prices.findings import JUMPED
 from source_stock_prices.providers.terms import Bar
 from source_stock_prices.report import Report
+from source_stock_prices.sessions import Horizon
 
 iso = lru_cache(maxsize=20_000)(date.isoformat)
 """A day as text: that of every ticker, once."""
@@ -29,14 +30,14 @@ class Records:
         self,
         stream: str,
         config: Config,
-        last_final: date,
+        horizon: Horizon,
         *,
         in_envelopes: bool,
     ) -> None:
         self._stream = stream
         self._adjustment = config.adjustment
         self._provider = config.provider.name
-        self._last_final = last_final
+        self._horizon = horizon
         self._in_envelopes = in_envelopes
         self._last_bars: dict[str, Bar] = {}
 
@@ -65,7 +66,8 @@ class Records:
 
     def _last_final_bar(self, bars: Sequence[Bar]) -> Bar:
         """The last bar that is final, or the first bar if none is."""
-        final = bisect_right(bars, self._last_final, key=attrgetter("date"))
+        last_final = self._horizon.last_final(bars[0].ticker)
+        final = bisect_right(bars, last_final, key=attrgetter("date"))
         return bars[max(final - 1, 0)]
 
     def _record(self, bar: Bar) -> dict[str, Any]:

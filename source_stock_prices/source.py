@@ -166,25 +166,22 @@ class SourceStockPrices(AbstractSource):
         is_ticker.cache_clear()  # a key is none
         for key in unknown_keys(config):
             getLogger("airbyte").warning(f"Unknown config key {key} is ignored.")
-        today = sessions.today(now)
-        last_final = sessions.last_final(now)
-        last = last_final
-        if parsed.include_unfinished_session:
-            last = sessions.latest(today)
+        horizon = sessions.Horizon(
+            now,
+            parsed.provider.exchange_of,
+            wanted=parsed.end_date,
+            with_unfinished=parsed.include_unfinished_session,
+        )
+        today = horizon.today
         bound = parsed.start_date
         if parsed.history_days:
             bound = today - timedelta(days=parsed.history_days)
         start = bound or min(parsed.end_date or today, today) - DEFAULT_WINDOW
-        end = last
-        if parsed.end_date:
-            end = min(parsed.end_date, last)
         return StockPrices(
             parsed,
             start=start,
             bound=bound,
-            end=end,
-            last_final=last_final,
-            today=today,
+            horizon=horizon,
             patient=patient,
             in_envelopes=self.in_envelopes,
             write=self.write,

@@ -40,6 +40,7 @@ from source_stock_prices.providers.terms import (
     Request,
 )
 from source_stock_prices.report import Report
+from source_stock_prices.sessions import Horizon
 from source_stock_prices.sync import Found, Sync
 
 NOTHING: Mapping[str, Any] = {"queries": 0}
@@ -52,10 +53,10 @@ MAX_PAGES = 50
 class StockPrices(HttpStream):
     """Daily bars of the configured tickers, ascending by date within a ticker.
 
-    `start` is where a history begins, `bound` the same if the user said so. `end` is the last day asked for,
-    `last_final` the last session that can no longer change, `today` the calendar day in New York. With `patient=False`
-    a throttling vendor is not waited for. With `in_envelopes` the records of a ticker are one message, for a writer
-    that knows envelopes. `write` writes a message at once, from any thread: that the vendor has us wait.
+    `start` is where a history begins, `bound` the same if the user said so. `horizon` knows how far each ticker can be
+    read. With `patient=False` a throttling vendor is not waited for. With `in_envelopes` the records of a ticker are
+    one message, for a writer that knows envelopes. `write` writes a message at once, from any thread: that the vendor
+    has us wait.
     """
 
     primary_key: ClassVar = ["stock_ticker", "date"]
@@ -68,9 +69,7 @@ class StockPrices(HttpStream):
         *,
         start: date,
         bound: date | None = None,
-        end: date,
-        last_final: date,
-        today: date,
+        horizon: Horizon,
         patient: bool,
         in_envelopes: bool = False,
         write: Write | None = None,
@@ -86,7 +85,7 @@ class StockPrices(HttpStream):
             authenticator=KeyInRequest(),
             backoff_strategy=self.policy,
         )
-        self.start, self.bound, self.end, self.today = start, bound, end, today
+        self.start, self.bound, self.horizon = start, bound, horizon
         self._served_until = date.max
         self._is_marked = False
         prices = Prices(
@@ -94,12 +93,11 @@ class StockPrices(HttpStream):
             self.logger,
             start=start,
             bound=bound,
-            blank=Query((), start, end, config.adjustment, today),
-            last_final=last_final,
+            horizon=horizon,
             ask=self.ask,
             in_envelopes=in_envelopes,
         )
-        self._sync = Sync(prices, config, today, self.logger, self.policy)
+        self._sync = Sync(prices, config, horizon.today, self.logger, self.policy)
 
     def as_airbyte_stream(self) -> AirbyteStream:
         stream = super().as_airbyte_stream()
@@ -160,7 +158,7 @@ class StockPrices(HttpStream):
         try:
             return self._usable(query, report)
         except ProviderError as error:
-            if error.problem.kind is not Kind.NOT_YET or query.end < self.end:
+            if error.problem.kind is not Kind.NOT_YET or query.end < self.horizon.end(query.tickers[0]):
                 raise
             # The plan serves no bar of the last day yet; those of the days before are there to be read.
             self._served_until = query.end - timedelta(days=1)
@@ -170,7 +168,7 @@ class StockPrices(HttpStream):
     def _usable(self, query: Query, report: Report) -> Found[Bar]:
         bars = self._bars(query, report)
         try:
-            return clean(bars, query, report.drop, self.provider.trades_in_new_york)
+            return clean(bars, query, report.drop, self.provider.exchange_of)
         except RAISED as error:
             raise unreadable(error) from error
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from source_stock_prices.bars import JUMP, clean, jumps
 from source_stock_prices.providers.terms import ANY, Bar, Query
+from source_stock_prices.sessions import NEW_YORK
 
 QUERY = Query(("AAPL", "MSFT"), date(2026, 11, 2), date(2026, 11, 20), "raw", date(2026, 11, 20))
 NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-10, 10**12)
@@ -36,7 +37,7 @@ def cleaned(*bars: Bar, query: Query = QUERY, in_new_york: bool = True) -> tuple
     def drop(ticker: str, day: date | None, reason: str, field: str = "") -> None:
         dropped.append((ticker, str(day), reason, field))
 
-    found = clean(bars, query, drop, lambda ticker: in_new_york)
+    found = clean(bars, query, drop, lambda ticker: NEW_YORK if in_new_york else None)
     assert all(bar.ticker == ticker for ticker, kept in found.items() for bar in kept)
     return [bar for kept in found.values() for bar in kept], dropped
 

@@ -30,6 +30,7 @@ from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import Query
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices
+from unit_tests.horizons import Until
 
 CASES = Path(__file__).with_name("manifests")
 WITH_MANIFEST = sorted(path.stem for path in MANIFESTS.glob("*.yaml") if path.stem != "definitions")
@@ -39,7 +40,7 @@ TODAY = date(2026, 11, 20)
 def streams(provider: dict[str, str], tickers: str = "AAPL") -> dict[str, Events]:
     """The reference streams of a provider by name."""
     config = Config.parse({"provider": provider, "stock_ticker": tickers})
-    prices = StockPrices(config, start=TODAY, end=TODAY, last_final=TODAY, today=TODAY, patient=False)
+    prices = StockPrices(config, start=TODAY, horizon=Until(TODAY), patient=False)
     return {stream.name: stream for stream in reference.streams(prices)}
 
 

@@ -179,7 +179,7 @@ LONDON = "VOD.L"
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Gaps:
     """Of a provider none of whose tickers trades in New York."""
-    monkeypatch.setattr(type(SAMPLE), "trades_in_new_york", lambda self, ticker: False)
+    monkeypatch.setattr(type(SAMPLE), "exchange_of", lambda self, ticker: None)
     return Gaps(SAMPLE, START)
 
 

@@ -16,6 +16,7 @@ from source_stock_prices.prints import load_market, print_of
 from source_stock_prices.providers.terms import ANY, RAW, Bar, Query
 from source_stock_prices.recheck import remember_market
 from source_stock_prices.report import Report
+from unit_tests.horizons import Until
 
 SINCE, END = date(2026, 11, 2), date(2026, 11, 20)  # a Monday, and the Friday of the third week
 TICKERS = ("AAA", "BBB", "CCC", "DDD")
@@ -56,7 +57,7 @@ class Sync:
     def __init__(self, state: State, *, last_final: date = END, **settings: Any) -> None:
         self.config = config(**settings)
         self.state = dict(state)
-        self.market = Market(state, self.config, last_final, END)
+        self.market = Market(state, self.config, Until(END, last_final))
         self.report = Report(self.config.provider)
 
     def take(self, number: int, served: list[Bar] | None, said: int | None = None) -> Taken:
@@ -318,6 +319,7 @@ def test_it_comes_to_an_end_whatever_a_days_quota_is(quota: int, settings: State
         sync = Sync(state, **settings)
         facts = plan.Facts(
             Query((), SINCE, END, sync.config.adjustment, END),
+            Until(END),
             SINCE,
             bound=sync.config.start_date,
             provider="massive",

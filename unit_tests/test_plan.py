@@ -16,11 +16,12 @@ from source_stock_prices import healing, plan, sessions
 from source_stock_prices.plan import Facts
 from source_stock_prices.providers.terms import ANY, RAW, Query
 from source_stock_prices.recheck import recheck_days
+from unit_tests.horizons import Until
 
 START, END = date(2026, 11, 2), date(2026, 11, 20)  # a Monday, and the Friday of the third week
 DAY = timedelta(days=1)
 BLANK = Query((), START, END, RAW, END)
-FACTS = Facts(BLANK, START, provider="massive")
+FACTS = Facts(BLANK, Until(END), START, provider="massive")
 BY_DATE = FACTS._replace(whole_market_by_date=True)
 
 DAYS = st.dates(min_value=START - timedelta(days=30), max_value=END + timedelta(days=30))
@@ -131,7 +132,7 @@ def test_it_asks_for_the_whole_history_where_a_setting_changed(change: dict[str,
 def test_it_reads_a_history_again_up_to_the_state_where_the_end_is_earlier() -> None:
     """An end date that the user moved back leaves later rows in the table, which need the new scale as well."""
     entries = {"AAPL": seen(END, date(2020, 1, 2), adjustment="all")}
-    facts = FACTS._replace(blank=BLANK._replace(end=date(2026, 11, 10)))
+    facts = FACTS._replace(horizon=Until(date(2026, 11, 10)))
     assert windows(plan.price_queries(("AAPL",), entries, facts)) == [("AAPL", date(2020, 1, 2), END)]
 
 

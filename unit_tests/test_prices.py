@@ -19,6 +19,7 @@ from source_stock_prices.prices import Prices
 from source_stock_prices.providers.terms import ANY, Bar, Kind, Problem, Query
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Sync
+from unit_tests.horizons import Until
 
 START, END = date(2026, 11, 2), date(2026, 11, 20)  # a Monday, and the Friday of the third week
 MAY = date(2026, 5, 1)
@@ -89,8 +90,7 @@ class World:
             logger,
             start=bound or start,
             bound=bound,
-            blank=Query((), bound or start, day(until), config.adjustment, day(until)),
-            last_final=day(until),
+            horizon=Until(day(until)),
             ask=self.ask,
             in_envelopes=False,
         )

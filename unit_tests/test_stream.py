@@ -17,6 +17,7 @@ from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from source_stock_prices.config import Config
 from source_stock_prices.envelope import Envelope
 from source_stock_prices.stream import StockPrices
+from unit_tests.horizons import Until
 
 Row = Mapping[str, Any]
 
@@ -36,9 +37,7 @@ def prices(days: int, adjustment: str, unfinished: int, *, in_envelopes: bool) -
     return StockPrices(
         Config.parse(raw),
         start=TODAY - timedelta(days=days),
-        end=TODAY,
-        last_final=TODAY - timedelta(days=unfinished),
-        today=TODAY,
+        horizon=Until(TODAY, TODAY - timedelta(days=unfinished)),
         patient=False,
         in_envelopes=in_envelopes,
     )

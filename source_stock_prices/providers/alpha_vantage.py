@@ -6,6 +6,7 @@ from datetime import timedelta
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, RAW, Fields, Kind, Query, Request, Rows, Rule
+from source_stock_prices.sessions import NEW_YORK
 
 LAST_100_ONLY = "A free key covers the last 100 sessions, which are some 19 weeks."
 # Every refusal has status 200; several mention premium plans and 25 requests a day but mean neither.
@@ -65,6 +66,7 @@ class AlphaVantage(Provider):
     free_requests_per_minute = 60
     key_in_params = {"apikey": "{api_key}"}
     rules = RULES
+    exchange_after_dot = True
     error_keys = ("Error Message", "Information", "Note")
     fields = {RAW: AS_TRADED, ALL: AS_TRADED._replace(volume="6. volume", **MORE)}
     containers = {SERIES: dict, "data": list}  # prices are an object of days; splits and dividends are a list
@@ -75,8 +77,9 @@ class AlphaVantage(Provider):
     api_key: str = field(repr=False)
     base_url: str = "https://www.alphavantage.co"
 
-    def trades_in_new_york(self, ticker: str) -> bool:
-        return len(ticker.partition(".")[2]) < 2  # TSCO.LON, but BRK.B
+    def exchange_of(self, ticker: str) -> str | None:
+        has_exchange = len(ticker.partition(".")[2]) > 1  # TSCO.LON, but BRK.B
+        return super().exchange_of(ticker) if has_exchange else NEW_YORK
 
     def currency(self, ticker: str) -> str | None:
         return super().currency(ticker) or CURRENCIES.get(ticker.partition(".")[2])

@@ -51,6 +51,7 @@ class Eodhd(Provider):
     adjustments = (RAW, ALL)
     key_in_params = {"api_token": "{api_key}"}
     rules = RULES
+    exchange_after_dot = True
     error_keys = ("message", "error")
     fields = dict.fromkeys(adjustments, Fields(adjusted_close="adjusted_close"))
     bars_template = Request(
@@ -69,9 +70,6 @@ class Eodhd(Provider):
         if not dot or (len(exchange) == 1 and exchange not in ONE_LETTER_EXCHANGES):
             code, exchange = ticker, self.exchange
         return f"{code.replace('.', '-')}.{exchange}"
-
-    def trades_in_new_york(self, ticker: str) -> bool:
-        return self.spelling(ticker).endswith(".US")
 
     def has_rows(self, answer: Answer) -> bool:
         rows = answer.json

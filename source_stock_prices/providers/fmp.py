@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from source_stock_prices.providers.answer import Answer, oldest_day
 from source_stock_prices.providers.provider import SUSPENDED, Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Request, Rule
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Request, Rule
 
 # A burst and a spent daily quota get the same answer. This is said after some minutes of waiting.
 SPENT = "The daily quota may also be used up (250 requests on the free plan): it resets tomorrow."
@@ -57,6 +57,7 @@ class Fmp(Provider):
     adjustment_words = {RAW: "non-split-adjusted", SPLITS: "full", ALL: "dividend-adjusted"}
     key_in_headers = {"apikey": "{api_key}"}
     rules = RULES
+    exchange_after_dot = True
     error_keys = ("Error Message", "error")
     fields = {RAW: ADJ, SPLITS: Fields(), ALL: ADJ._replace(adjusted_close="adjClose")}
     class_dot = r"\.(?=[ABC]$)"  # ULVR.L keeps its dot: no exchange has the suffix A, B or C
@@ -69,14 +70,10 @@ class Fmp(Provider):
     api_key: str = field(repr=False)
     base_url: str = "https://financialmodelingprep.com"
 
-    def trades_in_new_york(self, ticker: str) -> bool:
-        # ^N225 has no suffix, and trades in Tokyo.
-        return "." not in self.spelling(ticker) and not ticker.startswith("^")
-
-    def currency(self, ticker: str) -> str | None:
-        # Without a suffix, six letters are a pair of currencies: EURGBP.
-        stock = self.spelling(ticker).partition("-")[0]
-        return USD if self.trades_in_new_york(ticker) and len(stock) < 6 else None
+    def exchange_of(self, ticker: str) -> str | None:
+        # ^N225 has no suffix, and trades in Tokyo. Without one, six letters are a pair of currencies: EURGBP.
+        is_stock = "." in ticker or len(ticker) < 6
+        return super().exchange_of(ticker) if is_stock and not ticker.startswith("^") else None
 
     def next_request(self, answer: Answer) -> Request | None:
         oldest = oldest_day(answer.json, "date") if len(answer.json) >= MOST_ROWS else None

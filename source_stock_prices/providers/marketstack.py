@@ -73,6 +73,7 @@ class Marketstack(Provider):
     bars_per_request = ROWS
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
+    exchange_after_dot = True
     fields = {RAW: AS_TRADED, ALL: ADJUSTED}
     containers = {"data": list, "symbol": str}  # what it knows of a ticker has no `data` around it
     optional_fields = frozenset(("dividend", "split_factor"))  # an index has neither
@@ -94,9 +95,6 @@ class Marketstack(Provider):
 
     def spelling(self, ticker: str) -> str:
         return super().spelling(ticker.upper())
-
-    def trades_in_new_york(self, ticker: str) -> bool:
-        return "." not in self.spelling(ticker)
 
     def next_request(self, answer: Answer) -> Request | None:
         page = answer.json["pagination"]

@@ -21,6 +21,7 @@ from source_stock_prices.providers.answer import (
     numbers,
     trim,
 )
+from source_stock_prices.providers.exchanges import EXCHANGES
 from source_stock_prices.providers.mend import (
     NO_BAR,
     NO_CLOSE,
@@ -48,6 +49,7 @@ from source_stock_prices.providers.terms import (
     Rule,
 )
 from source_stock_prices.secrecy import mask
+from source_stock_prices.sessions import NEW_YORK
 
 CURRENCY = re.compile("[A-Z]{3}|[a-z]{3}")
 
@@ -124,6 +126,9 @@ class Provider:
 
     adjusts_close_only: ClassVar[bool] = False
     """Whether of fully adjusted prices only the close is sent: the others are scaled here as it is."""
+
+    exchange_after_dot: ClassVar[bool] = False
+    """Whether what follows the last dot of a ticker, in the vendor's spelling, is its exchange."""
 
     ignores_window: ClassVar[bool] = False
     """Whether answers have bars outside the window: those are passed over."""
@@ -336,9 +341,15 @@ class Provider:
 
     # Facts that depend on the ticker, and the vendor without a network
 
-    def trades_in_new_york(self, ticker: str) -> bool:
-        """Whether a ticker has a bar for each session of the New York Stock Exchange."""
-        return True
+    def exchange_of(self, ticker: str) -> str | None:
+        """The exchange of a ticker, by its MIC: XNYS for all of the United States; None where it is not known.
+
+        With `*` it is that of the whole market.
+        """
+        _, dot, suffix = self.spelling(ticker).rpartition(".")
+        if dot and self.exchange_after_dot:
+            return EXCHANGES.get(suffix)
+        return NEW_YORK
 
     def objection(self, ticker: str) -> str:
         """Why a ticker of the vendor's is not served here, in a sentence; empty where it is."""
@@ -349,7 +360,7 @@ class Provider:
 
         What an answer tells of it counts more.
         """
-        return USD if self.trades_in_new_york(ticker) else None
+        return USD if self.exchange_of(ticker) == NEW_YORK else None
 
     def respond(self, request: Request) -> Response | None:
         """The response to a request, of a provider that is its own vendor and needs no network."""

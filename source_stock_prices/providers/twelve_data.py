@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from source_stock_prices.providers.answer import Answer, oldest_day, text_at
+from source_stock_prices.providers.exchanges import COUNTRIES, EXCHANGES
 from source_stock_prices.providers.provider import SUSPENDED, Provider, currency_code
 from source_stock_prices.providers.terms import (
     ALL,
@@ -19,6 +20,7 @@ from source_stock_prices.providers.terms import (
     Rows,
     Rule,
 )
+from source_stock_prices.sessions import NEW_YORK
 
 OTHER_LISTING = "If exchange or country is set, the ticker must be listed there."
 # Each body is {"code":...,"message":"...","status":"error"}. A rule's status is that code: HTTP may say 200 to any.
@@ -96,8 +98,13 @@ class TwelveData(Provider):
     country: str = ""
     base_url: str = "https://api.twelvedata.com"
 
-    def trades_in_new_york(self, ticker: str) -> bool:
-        return not (self.exchange or self.country or ":" in ticker or "/" in ticker)
+    def exchange_of(self, ticker: str) -> str | None:
+        exchange = ticker.partition(":")[2] or self.exchange
+        if "/" in ticker:
+            return None  # EUR/USD, BTC/USD
+        if exchange:
+            return EXCHANGES.get(exchange.upper())
+        return COUNTRIES.get(self.country.upper()) if self.country else NEW_YORK
 
     def currency(self, ticker: str) -> str | None:
         quote = ticker.partition("/")[2]  # EUR/USD
