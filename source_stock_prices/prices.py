@@ -109,6 +109,7 @@ class Prices:
         else:
             queries = plan.price_queries(self._config.tickers, entries, facts)
         self._find_settings(report)
+        self._tell_of_unwatched()
         self._tell_of_nothing(queries)
         return queries
 
@@ -143,6 +144,16 @@ class Prices:
             for ticker in tickers:
                 which = "the whole market" if ticker == ANY else ticker
                 report.find(sentence, ticker, None, change.clause, first, named=which, old=change.old, new=change.new)
+
+    def _tell_of_unwatched(self) -> None:
+        """Tickers whose exchange has no calendar here."""
+        exchange_of = self._horizon.exchange_of
+        unwatched = [ticker for ticker in self._config.tickers if not sessions.is_known(exchange_of(ticker))]
+        if unwatched:
+            self._logger.info(
+                f"{self.name}: no calendar is known for the exchange of {names(unwatched)}. A day is taken for final"
+                " when New York's is, and missing sessions are noticed only if they are many in a row."
+            )
 
     def _tell_of_nothing(self, queries: Sequence[Query]) -> None:
         """Why nothing is asked, where that is so."""

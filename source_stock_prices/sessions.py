@@ -36,6 +36,7 @@ SAME_DAYS = {
     "NEOE": "XTSE",
     "ROCO": "XTAI",
     "XBER": "XHAM",
+    "XCNQ": "XTSE",
     "XHAN": "XHAM",
     "XKOS": "XKRX",
     "XMUN": "XHAM",
@@ -99,14 +100,14 @@ def latest(day: date, exchange: Exchange = NEW_YORK) -> date:
 
 def today(now: DateTime, exchange: Exchange = NEW_YORK) -> date:
     """The calendar day at an exchange at a moment."""
-    return now.in_timezone(_zone(exchange)).date()
+    return now.in_timezone(zone_of(exchange)).date()
 
 
 def last_final(now: DateTime, exchange: Exchange = NEW_YORK) -> date:
     """The latest session of an exchange that can no longer change at a moment."""
-    closed = (now - FINAL_AFTER).in_timezone(_zone(exchange))
+    closed = (now - FINAL_AFTER).in_timezone(zone_of(exchange))
     day = closed.date()
-    if closed.time() < _close(exchange, day):
+    if closed.time() < close_of(exchange, day):
         day -= ONE_DAY
     return latest(day, exchange)
 
@@ -165,13 +166,14 @@ def _holidays(year: int) -> frozenset[date]:
     return frozenset(calendar)
 
 
-def _zone(exchange: Exchange) -> str:
+def zone_of(exchange: Exchange) -> str:
+    """The time zone of an exchange."""
     if exchange == NEW_YORK or not is_known(exchange):
         return ZONE
     return str(_library(exchange).tz)
 
 
-def _close(exchange: Exchange, day: date) -> time:
+def close_of(exchange: Exchange, day: date) -> time:
     """The regular close on a day, by the exchange's clock."""
     if not is_known(exchange):
         exchange = NEW_YORK
@@ -199,7 +201,7 @@ def _library(exchange: Exchange) -> ExchangeCalendar:
     from exchange_calendars import get_calendar
 
     name = SAME_DAYS.get(exchange or "", exchange)
-    return get_calendar(name, start="2025-01-01", end="2025-12-31")
+    return get_calendar(name, start="2023-01-01", end="2023-12-31")
 
 
 @lru_cache(maxsize=100)

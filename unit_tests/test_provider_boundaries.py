@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from source_stock_prices.providers import ALIASES, PROVIDERS
 from unit_tests.vendor_cases import FOLDER, PACKAGE, ROOT
 
-SHARED = {f"source_stock_prices.providers.{name}" for name in ("terms", "answer", "mend", "provider")}
+SHARED = {f"source_stock_prices.providers.{name}" for name in ("terms", "answer", "exchanges", "mend", "provider")}
 MARKET = "source_stock_prices.providers.sample_market"
 
 

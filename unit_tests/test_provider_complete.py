@@ -26,7 +26,7 @@ from unit_tests.vendor_cases import (
     is_secret,
 )
 
-SHARED = {"__init__", "terms", "answer", "mend", "provider", "sample_market"}
+SHARED = {"__init__", "terms", "answer", "exchanges", "mend", "provider", "sample_market"}
 
 
 @pytest.mark.parametrize("section", KEYS)

@@ -87,7 +87,7 @@ class Book:
         """
         if factor <= 0:
             raise ValueError(f"the factor of a split must be above zero, not {factor}")
-        scale = Scale(_session(day), applied or day, 1 / factor, 1 / factor)
+        scale = Scale(_session(ticker, day), applied or day, 1 / factor, 1 / factor)
         for scales in self._scales[ticker].values():
             scales.append(scale)
         self._edits[ticker].append(lambda trade: _split(trade, day, factor))
@@ -95,7 +95,7 @@ class Book:
     def pay(self, ticker: str, day: date, amount: float, applied: date | None = None) -> None:
         """Pay a dividend at a session's open; series that are adjusted for it are so from `applied` on."""
         before = self.trades(ticker, day - LONGEST_BREAK, day - timedelta(days=1), "raw", day)[-1].close
-        self._scales[ticker]["all"].append(Scale(_session(day), applied or day, 1 - amount / before, 1))
+        self._scales[ticker]["all"].append(Scale(_session(ticker, day), applied or day, 1 - amount / before, 1))
         self._edits[ticker].append(lambda trade: trade._replace(dividend=amount) if trade.date == day else trade)
 
     def begin(self, ticker: str, day: date) -> None:
@@ -162,7 +162,7 @@ class Book:
 
     def hide(self, ticker: str, day: date) -> None:
         """Keep a bar, or with `*` the bars of all, from being published until it is shown."""
-        self._hidden.add((ticker, _session(day)))
+        self._hidden.add((ticker, _session(ticker, day)))
 
     def show(self, ticker: str, day: date) -> None:
         """Publishes a bar that was hidden."""
@@ -246,7 +246,7 @@ class Book:
     def _change(self, ticker: str, day: date, changes: Mapping[str, Any], fit: Edit) -> None:
         if not changes or not set(changes) <= {"open", "high", "low", "close", "volume", "vwap", "trades"}:
             raise ValueError(f"{sorted(changes)} are not fields that can be corrected")
-        _session(day)
+        _session(ticker, day)
         self._edits[ticker].append(
             lambda trade: fit(trade._replace(**changes)) if trade.date == day else trade,
         )
@@ -272,9 +272,10 @@ class Book:
         return before._replace(date=day, volume=0, trades=0, dividend=0.0, split=1.0, **prices)
 
 
-def _session(day: date) -> date:
-    if not is_session(day):
-        raise ValueError(f"{day} is not a trading day in New York")
+def _session(ticker: str, day: date) -> date:
+    exchange = market.exchange_of(ticker)
+    if not is_session(day, exchange):
+        raise ValueError(f"{day} is not a trading day of {exchange}")
     return day
 
 

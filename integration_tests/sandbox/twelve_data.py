@@ -16,7 +16,13 @@ FREE_CREDITS = 8
 
 MOST_ROWS, USUAL_ROWS = 5000, 30
 
-COUNTRIES = {"NASDAQ": "United States", "NYSE": "United States", "TSX": "Canada"}
+COUNTRIES = {
+    "NASDAQ": "United States",
+    "NYSE": "United States",
+    "TSX": "Canada",
+    "LSE": "United Kingdom",
+    "XETR": "Germany",
+}
 """The country of each exchange. The same ticker in another country belongs to another company."""
 
 FUNDS = ("SPY", "QQQ")

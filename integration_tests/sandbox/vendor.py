@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
 from pendulum import DateTime
 
-from source_stock_prices.providers.sample_market import Trade
-from source_stock_prices.sessions import ZONE
+from source_stock_prices.providers.sample_market import Trade, exchange_of
+from source_stock_prices.sessions import NEW_YORK, ZONE, close_of, zone_of
 
 if TYPE_CHECKING:
     from integration_tests.sandbox.app import Sandbox
@@ -52,22 +52,31 @@ def ticker_in_path() -> tuple[str, ...]:
 
 
 class Hours(NamedTuple):
-    """When the final bar of a session is published in New York, how many days later, and from when a partial one is."""
+    """When the final bar of a session is published in New York, how many days later, and from when a partial one is.
+
+    On other exchanges it is as long after their close, or before it.
+    """
 
     final: time
     days_later: int = 0
     partial: time | None = None
 
-    def last_final(self, now: DateTime) -> date:
+    def last_final(self, now: DateTime, exchange: str = NEW_YORK) -> date:
         """The latest day whose final bar is published."""
-        return self._latest(now, self.final)
+        return self._latest(now, self.final, exchange)
 
-    def last(self, now: DateTime) -> date:
+    def last(self, now: DateTime, exchange: str = NEW_YORK) -> date:
         """The latest day whose bar is published, final or partial."""
-        return self._latest(now, self.partial or self.final)
+        return self._latest(now, self.partial or self.final, exchange)
 
-    def _latest(self, now: DateTime, moment: time) -> date:
-        return now.date() - timedelta(days=self.days_later + (now.time() < moment))
+    def _latest(self, now: DateTime, moment: time, exchange: str) -> date:
+        local = now.in_timezone(zone_of(exchange))
+        close = datetime.combine(local, close_of(exchange, local.date()))
+        published = close + (
+            datetime.combine(local, moment) - datetime.combine(local, close_of(NEW_YORK, local.date()))
+        )
+        is_early = local.naive() < published
+        return local.date() - timedelta(days=self.days_later + is_early)
 
 
 class Vendor(Blueprint):
@@ -152,7 +161,8 @@ class Vendor(Blueprint):
     def published(self, ticker: str, start: date, end: date, adjustment: str) -> list[Trade]:
         """The published bars of a ticker by its name on the market, ascending."""
         now = self.now
-        final, last = self.hours.last_final(now), min(end, self.hours.last(now))
+        exchange = exchange_of(ticker)
+        final, last = self.hours.last_final(now, exchange), min(end, self.hours.last(now, exchange))
         trades = sandbox().book.served(ticker, start, last, adjustment, as_of=now.date())
         return [trade if trade.date <= final else _partial(trade) for trade in trades]
 

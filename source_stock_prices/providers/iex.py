@@ -10,7 +10,8 @@ from typing import Any
 
 from source_stock_prices.providers.answer import Answer, calendar_day, new_york_day, trim
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, SPLITS, USD, Fields, Kind, Query, Request, Row, Rows, Rule
+from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Query, Request, Row, Rows, Rule
+from source_stock_prices.sessions import NEW_YORK
 
 OTHER_RANGES = "If the key is correct, the service may not have this chart: some reply the same to a range they lack."
 # Refusals are plain text with Content-Type text/html.
@@ -81,9 +82,9 @@ class Iex(Provider):
         # The later shape has the day in `priceDate`, with `date` as text or as milliseconds at midnight UTC.
         return _day(row.get("pricedate") or row["date"])
 
-    def currency(self, ticker: str) -> str | None:
+    def exchange_of(self, ticker: str) -> str | None:
         exchange = ticker.partition("-")[2]
-        return None if len(exchange) > 1 else USD  # VOD-LN, but KIM-L
+        return None if len(exchange) > 1 else NEW_YORK  # VOD-LN, but KIM-L
 
 
 def _in_one_shape(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -50,6 +50,11 @@ class Sample(Provider):
         rows: Rows = answer.json["bars"]
         return rows
 
+    def exchange_of(self, ticker: str) -> str:
+        from source_stock_prices.providers.sample_market import exchange_of
+
+        return exchange_of(ticker)
+
     def respond(self, request: Request) -> requests.Response:
         from source_stock_prices.providers.sample_market import answer
 

@@ -1,8 +1,8 @@
 """A synthetic stock market: what the `sample` provider sells and what the tests' sandbox serves.
 
-Every ticker that does not start with `ZZZZ` is listed. Its bars are a pure function of ticker and date: real New York
-sessions, prices that walk at random, a split when a price grows too tall or too small, a dividend every quarter for
-most. Nothing here is real.
+Every ticker that does not start with `ZZZZ` is listed, in New York unless it ends with a dot or a colon and a word for
+another exchange. Its bars are a pure function of ticker and date: real sessions of the exchange, prices that walk at
+random, a split when a price grows too tall or too small, a dividend every quarter for most. Nothing here is real.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from math import cos, exp, log, pi, sin, sqrt
 from random import Random
 from typing import Any, NamedTuple
 
-from source_stock_prices.sessions import between
+from source_stock_prices.providers.exchanges import EXCHANGES
+from source_stock_prices.sessions import NEW_YORK, between
 
 FIRST_SESSION = date(2005, 1, 3)
 LAST_YEAR = 2040
@@ -66,6 +67,7 @@ class Walk(NamedTuple):
     only when it is asked for: that takes five times as long. Sessions are numbered from FIRST_SESSION.
     """
 
+    days: Sequence[date]
     drift: float
     swing: float
     turnover: float
@@ -78,6 +80,10 @@ class Walk(NamedTuple):
     def chance(self, n: int, k: int, deviation: float) -> float:
         """The kth of a session's random numbers, for a standard deviation."""
         return _normal(self.draws, DRAWS * n + k) * deviation
+
+    def window(self, start: date, end: date) -> range:
+        """The numbers of the sessions in a window whose ends are inclusive."""
+        return range(bisect_left(self.days, start), bisect_right(self.days, end))
 
     def split(self, n: int) -> float:
         return self.splits.get(n, 1.0)
@@ -105,7 +111,7 @@ class Walk(NamedTuple):
         volume = int(self.turnover / price * 20 * exp(traded))
         vwap = (opened + high + low + closed) / 4
         return Trade(
-            sessions()[n],
+            self.days[n],
             round(opened, 2),
             round(high, 2),
             round(low, 2),
@@ -126,10 +132,16 @@ def _normal(draws: Sequence[float], n: int) -> float:
     return side * radius
 
 
-@lru_cache(maxsize=1)
-def sessions() -> tuple[date, ...]:
-    """Every New York session from 2005 to 2040, ascending."""
-    return between(FIRST_SESSION, date(LAST_YEAR, 12, 31))
+def exchange_of(ticker: str) -> str:
+    """The MIC of the exchange where a ticker is listed."""
+    _, dot, word = ticker.replace(":", ".").rpartition(".")
+    return EXCHANGES.get(word, NEW_YORK) if dot else NEW_YORK
+
+
+@lru_cache(maxsize=16)
+def sessions(exchange: str) -> tuple[date, ...]:
+    """Every session of an exchange from 2005 to 2040, ascending."""
+    return between(FIRST_SESSION, date(LAST_YEAR, 12, 31), exchange)
 
 
 @lru_cache(maxsize=64)
@@ -142,7 +154,8 @@ def _walk(ticker: str, last_year: int) -> Walk:
     turnover = exp(random.uniform(13.0, 17.5))
     payout = random.choice((0.0, 0.002, 0.004, 0.006))
     quarter = random.randrange(63)
-    count = bisect_right(sessions(), date(last_year, 12, 31))
+    days = sessions(exchange_of(ticker))
+    count = bisect_right(days, date(last_year, 12, 31))
     no_arguments = repeat((), DRAWS * (count + 1))
     draws = array("d", starmap(random.random, no_arguments))
     moves = [exp(drift + _normal(draws, n) * swing) for n in range(1, DRAWS * count, DRAWS)]
@@ -155,6 +168,7 @@ def _walk(ticker: str, last_year: int) -> Walk:
         prices.append(price)
         price *= move
     return Walk(
+        days,
         drift,
         swing,
         turnover,
@@ -176,12 +190,7 @@ def trades(ticker: str, start: date, end: date) -> tuple[Trade, ...]:
     if not is_listed(ticker):
         return ()
     walk = _walk(ticker, end.year)
-    return tuple(map(walk.trade, _window(start, end)))
-
-
-def _window(start: date, end: date) -> range:
-    """The numbers of the sessions in a window whose ends are inclusive."""
-    return range(bisect_left(sessions(), start), bisect_right(sessions(), end))
+    return tuple(map(walk.trade, walk.window(start, end)))
 
 
 def price_factors(
@@ -201,8 +210,8 @@ def price_factors(
         return factors
     walk = _walk(ticker, as_of.year)
     factor = 1.0
-    for n in reversed(_window(start, as_of)):
-        factors[sessions()[n]] = factor
+    for n in reversed(walk.window(start, as_of)):
+        factors[walk.days[n]] = factor
         split = walk.split(n)
         factor /= split
         dividend = walk.dividend(n)

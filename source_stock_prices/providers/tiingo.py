@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, USD, Fields, Kind, Request, Rule
+from source_stock_prices.providers.terms import ALL, RAW, Fields, Kind, Request, Rule
+from source_stock_prices.sessions import NEW_YORK
 
 RULES = (
     # {"detail":"Please supply a token"}, with 403 · {"detail":"Invalid token."}
@@ -61,8 +62,8 @@ class Tiingo(Provider):
     api_key: str = field(repr=False)
     base_url: str = "https://api.tiingo.com"
 
-    def currency(self, ticker: str) -> str | None:
-        return None if ticker.isdigit() else USD  # 600519 is in Shanghai
+    def exchange_of(self, ticker: str) -> str:
+        return "XSHG" if ticker.isdigit() else NEW_YORK  # 600519
 
     def has_rows(self, answer: Answer) -> bool:
         return super().has_rows(answer) or bool(answer.text_at("ticker"))
