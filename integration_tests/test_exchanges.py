@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -15,6 +14,10 @@ from pendulum import DateTime
 from integration_tests.front_door import Output, as_message, read, table
 from integration_tests.sandbox import Sandbox
 from integration_tests.scenario import at, config
+
+
+def days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 class Exchange(NamedTuple):
@@ -32,11 +35,8 @@ class Exchange(NamedTuple):
         close = datetime.combine(day, self.close, self.zone)
         return now >= close + timedelta(hours=4.5)
 
-    def sessions(self, first: date, last: date) -> Iterator[date]:
-        for n in range((last - first).days + 1):
-            day = first + timedelta(days=n)
-            if day.weekday() < 5 and day not in self.closed:
-                yield day
+    def is_session(self, day: date) -> bool:
+        return day.weekday() < 5 and day not in self.closed
 
 
 NEW_YORK = Exchange.of("America/New_York", time(16), "2026-11-26 2026-12-25 2027-01-01")
@@ -45,11 +45,11 @@ LONDON = Exchange.of("Europe/London", time(16, 30), "2026-12-25 2026-12-28 2027-
 TOKYO = Exchange.of("Asia/Tokyo", time(15, 30), "2026-11-03 2026-11-23 2026-12-31 2027-01-01")
 TORONTO = Exchange.of("America/Toronto", time(16), "2026-12-25 2026-12-28 2027-01-01")
 
-FIRST = date(2026, 10, 19)
-"""Before the summer time ends: on 25 October in Europe, on 1 November in America, in Tokyo there is none."""
+NOVEMBER = days(date(2026, 10, 19), date(2026, 12, 7))
+"""From before the summer time ends: on 25 October in Europe, on 1 November in America; in Tokyo there is none."""
 
-LAST = date(2027, 1, 8)
-CHRISTMAS = date(2026, 12, 18)
+CHRISTMAS = days(date(2026, 12, 21), date(2027, 1, 6))
+"""With half days in New York, London and Toronto."""
 
 HOURS = (21, 6, 11, 13, 22, 2, 16, 20, 0, 23, 4)
 """Of the syncs, one a day, in UTC: on some days a session of one exchange is final, and the other's is under way."""
@@ -92,8 +92,8 @@ class Winter:
         due = {
             (ticker, session)
             for ticker, exchange in self.listings.items()
-            for session in exchange.sessions(self.first, day)
-            if exchange.is_final(session, now)
+            for session in days(self.first, day)
+            if exchange.is_session(session) and exchange.is_final(session, now)
         }
         assert self.rows.keys() <= due, now
         self.missing = due - self.rows.keys()
@@ -101,18 +101,14 @@ class Winter:
         return output
 
 
-def days(first: date, last: date) -> Iterator[date]:
-    return (first + timedelta(days=n) for n in range((last - first).days + 1))
-
-
 def test_it_reads_every_session_of_each_exchange_as_soon_as_it_is_final(sandbox: Sandbox) -> None:
     """Through the changes of the clocks, holidays of one exchange or the other, half days, and late bars."""
-    winter = Winter(sandbox, "eodhd", FIRST)
-    winter.late = {("VOW3.XETRA", date(2026, 11, 26)), ("7203.T", date(2026, 11, 24)), ("VOD.LSE", date(2026, 12, 24))}
+    winter = Winter(sandbox, "eodhd", NOVEMBER[0])
+    winter.late = {("VOW3.XETRA", date(2026, 11, 26)), ("7203.T", date(2026, 11, 24)), ("RY.TO", date(2026, 11, 2))}
     for ticker, session in winter.late:
         sandbox.hide(ticker, session)
     told = ""
-    for day in days(FIRST, LAST):
+    for day in NOVEMBER:
         for ticker, session in winter.late:
             if day == session + timedelta(days=9):
                 sandbox.show(ticker, session)
@@ -121,16 +117,15 @@ def test_it_reads_every_session_of_each_exchange_as_soon_as_it_is_final(sandbox:
     for ticker, session in winter.late:
         assert told.count(f"has no bar for 1 session of 1 ticker: {ticker} {session}.") == 1
     assert "longer than any exchange is closed" not in told
-    assert winter.rows == {
-        key: trade.close for key, trade in sandbox.truth(winter.listings, FIRST, LAST).items() if key in winter.rows
-    }
+    truth = sandbox.truth(winter.listings, NOVEMBER[0], NOVEMBER[-1])
+    assert winter.rows == {key: truth[key].close for key in winter.rows}
 
 
 @pytest.mark.parametrize("vendor", [name for name in LISTINGS if name != "eodhd"])
 def test_it_knows_the_exchanges_of_every_vendor(sandbox: Sandbox, vendor: str) -> None:
-    """The same weeks, whatever follows a ticker."""
-    winter = Winter(sandbox, vendor, CHRISTMAS)
-    for day in days(CHRISTMAS, LAST):
+    """Over Christmas, whatever follows a ticker."""
+    winter = Winter(sandbox, vendor, CHRISTMAS[0])
+    for day in CHRISTMAS:
         winter.sync(day)
 
 

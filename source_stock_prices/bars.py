@@ -130,7 +130,7 @@ def was_closed(bar: Bar, exchange: str | None) -> bool:
     """
     if exchange == sessions.NEW_YORK:
         return not sessions.is_session(bar.date)
-    if sessions.is_known(exchange):
+    if sessions.has_calendar(exchange):
         is_open = sessions.is_session(bar.date, exchange)
     else:
         is_open = bar.date.weekday() < sessions.SATURDAY

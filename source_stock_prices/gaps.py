@@ -63,7 +63,7 @@ class Gaps:
             return
         served = [bar.date for bar in bars]
         exchange = self._provider.exchange_of(ticker)
-        if not sessions.is_known(exchange, start, query.end):
+        if not sessions.is_known(start, query.end, exchange):
             self._look_for_long_gaps(ticker, served or [start], query.end)
             return
 
@@ -114,7 +114,7 @@ class Gaps:
         if query.end <= state_date:
             return
         new = [bar for bar in bars if bar.date > state_date]
-        if not sessions.is_known(self._provider.exchange_of(ticker), state_date, query.end):
+        if not sessions.is_known(state_date, query.end, self._provider.exchange_of(ticker)):
             days = [state_date]
             days += [bar.date for bar in new]
             self._look_for_long_gaps(ticker, days, query.end)
@@ -134,7 +134,7 @@ class Gaps:
             return
         first, last = min(known), max(known)
         exchange = self._provider.exchange_of(ticker)
-        if not sessions.is_known(exchange, first, last):
+        if not sessions.is_known(first, last, exchange):
             return
         if ticker not in self._holes:
             due = sessions.between(first, last, exchange)

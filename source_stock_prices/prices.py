@@ -148,7 +148,7 @@ class Prices:
     def _tell_of_unwatched(self) -> None:
         """Tickers whose exchange has no calendar here."""
         exchange_of = self._horizon.exchange_of
-        unwatched = [ticker for ticker in self._config.tickers if not sessions.is_known(exchange_of(ticker))]
+        unwatched = [ticker for ticker in self._config.tickers if not sessions.has_calendar(exchange_of(ticker))]
         if unwatched:
             self._logger.info(
                 f"{self.name}: no calendar is known for the exchange of {names(unwatched)}. A day is taken for final"

@@ -53,15 +53,18 @@ SATURDAY = 5
 Exchange = str | None
 
 
-def is_known(
-    exchange: Exchange,
-    first: date = date.max,
-    last: date = date.min,
-) -> bool:
-    """Whether there is a calendar of an exchange and, if days are given, whether it reaches from one to the other."""
+def has_calendar(exchange: Exchange) -> bool:
+    """Whether there is a calendar of an exchange."""
+    if exchange is None or exchange == NEW_YORK:
+        return exchange == NEW_YORK
+    return SAME_DAYS.get(exchange, exchange) in _names()
+
+
+def is_known(first: date, last: date, exchange: Exchange) -> bool:
+    """Whether the calendar of an exchange reaches from one day to another."""
     if exchange == NEW_YORK:
         return True
-    if SAME_DAYS.get(exchange or "", exchange) not in _names():
+    if not has_calendar(exchange):
         return False
     oldest, newest = _range(exchange)
     return oldest <= first and last <= newest
@@ -69,9 +72,9 @@ def is_known(
 
 def is_session(day: date, exchange: Exchange = NEW_YORK) -> bool:
     """Whether an exchange trades on a day. Of days that its calendar does not reach, weekdays count."""
-    if exchange == NEW_YORK or not is_known(exchange):
+    if exchange == NEW_YORK or not has_calendar(exchange):
         return day.weekday() < SATURDAY and day not in _holidays(day.year)
-    if not is_known(exchange, day, day):
+    if not is_known(day, day, exchange):
         return day.weekday() < SATURDAY
     return day in _sessions(exchange, day.year // 10)
 
@@ -168,14 +171,14 @@ def _holidays(year: int) -> frozenset[date]:
 
 def zone_of(exchange: Exchange) -> str:
     """The time zone of an exchange."""
-    if exchange == NEW_YORK or not is_known(exchange):
+    if exchange == NEW_YORK or not has_calendar(exchange):
         return ZONE
     return str(_library(exchange).tz)
 
 
 def close_of(exchange: Exchange, day: date) -> time:
     """The regular close on a day, by the exchange's clock."""
-    if not is_known(exchange):
+    if not has_calendar(exchange):
         exchange = NEW_YORK
     if exchange in CLOSES:
         return CLOSES[exchange]

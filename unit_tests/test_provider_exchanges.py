@@ -100,4 +100,4 @@ def test_it_asks_eodhd_for_all_tickers_without_an_exchange_where_the_setting_say
 def test_it_has_a_calendar_for_every_exchange_that_it_can_name() -> None:
     """One without would be watched no better than an unknown one."""
     named = {*EXCHANGES.values(), *COUNTRIES.values()}
-    assert {exchange for exchange in named if not sessions.is_known(exchange)} == set()
+    assert {exchange for exchange in named if not sessions.has_calendar(exchange)} == set()

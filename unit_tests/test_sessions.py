@@ -128,7 +128,7 @@ def test_it_is_in_the_past_of_new_york_when_a_session_is_final_elsewhere(now: pe
 def test_it_takes_an_exchange_without_a_calendar_for_new_york(exchange: str | None) -> None:
     """A bar may be read late, and none is read too early."""
     now = pendulum.datetime(2026, 11, 26, 22, tz=sessions.ZONE)
-    assert not sessions.is_known(exchange)
+    assert not sessions.has_calendar(exchange)
     assert sessions.last_final(now, exchange) == sessions.last_final(now) == date(2026, 11, 25)
     assert sessions.today(now, exchange) == sessions.today(now)
 
@@ -139,9 +139,9 @@ def test_it_takes_an_exchange_without_a_calendar_for_new_york(exchange: str | No
 )
 def test_it_knows_where_a_calendar_begins(exchange: str, first: date, last: date) -> None:
     """Before that its weekdays count, and nobody is told that one of them is missing."""
-    assert sessions.is_known(exchange)
-    assert sessions.is_known(exchange, last, last)
-    assert not sessions.is_known(exchange, first, last)
+    assert sessions.has_calendar(exchange)
+    assert sessions.is_known(last, last, exchange)
+    assert not sessions.is_known(first, last, exchange)
     assert sessions.is_session(first, exchange)
 
 

@@ -28,6 +28,15 @@ COUNTRIES = {
 FUNDS = ("SPY", "QQQ")
 """Exchange-traded funds, which have a list of their own."""
 
+META = {
+    "NASDAQ": ("USD", "America/New_York", "XNGS"),
+    "NYSE": ("USD", "America/New_York", "XNYS"),
+    "TSX": ("CAD", "America/Toronto", "XTSE"),
+    "LSE": ("GBp", "Europe/London", "XLON"),
+    "XETR": ("EUR", "Europe/Berlin", "XETR"),
+}
+"""The currency, the time zone and the MIC of each exchange."""
+
 ADJUSTMENTS = {"none": "raw", "splits": "splits", "all": "all"}
 
 
@@ -207,14 +216,14 @@ def _day(name: str, default: date) -> date:
 
 
 def _meta(spelling: str, exchange: str) -> dict[str, str]:
-    abroad = _is_abroad(exchange)
+    currency, timezone, mic = META[exchange]
     return {
         "symbol": spelling.partition(":")[0].upper(),
         "interval": "1day",
-        "currency": "CAD" if abroad else "USD",
-        "exchange_timezone": "America/Toronto" if abroad else "America/New_York",
+        "currency": currency,
+        "exchange_timezone": timezone,
         "exchange": exchange,
-        "mic_code": {"NASDAQ": "XNGS", "NYSE": "XNYS", "TSX": "XTSE"}[exchange],
+        "mic_code": mic,
         "type": "Common Stock",
     }
 
