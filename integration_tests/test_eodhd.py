@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
-from integration_tests.front_door import Output, read, table
+import pytest
+
+from integration_tests.front_door import Output, as_message, read, table
 from integration_tests.sandbox import FREE_KEY, Sandbox
-from integration_tests.scenario import FRIDAY_EVENING, at, config
+from integration_tests.scenario import FRIDAY_EVENING, at, config, many
+from source_stock_prices.providers import PROVIDERS
 
 
 def of_free_plan(sandbox: Sandbox, **more: Any) -> Output:
@@ -43,3 +47,109 @@ def test_it_fails_where_the_plan_has_nothing_of_the_window(sandbox: Sandbox) -> 
     assert (output.exit_code, output.records) == (1, [])
     assert output.error and output.error["failure_type"] == "config_error"
     assert "does not reach as far back as requested for the ticker AAPL" in output.error["message"]
+
+
+# An exchange by date
+
+
+def test_it_reads_a_whole_exchange_a_session_a_request(sandbox: Sandbox) -> None:
+    """By its own calendar, with the recheck, and each ticker as it is written by name: both share a table."""
+    sandbox.universe = ["AAPL", "BMW.XETRA", "SAP.XETRA", "VOW3.XETRA", "BARC.LSE"]
+    settings = config(sandbox, "eodhd", "*.XETRA", start_date="2026-11-16")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    tickers = ["BMW.XETRA", "SAP.XETRA", "VOW3.XETRA"]
+    truth = sandbox.truth(tickers, date(2026, 11, 16), date(2026, 11, 20))
+    assert output.exit_code == 0, output.error
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+    assert [asked.path for asked in sandbox.requests] == ["/eod-bulk-last-day/XETRA"] * 5
+    assert output.state["*.XETRA"]["date"] == "2026-11-20"
+
+    sandbox.correct("SAP.XETRA", date(2026, 11, 23), close=77.0)
+    sandbox.requests.clear()
+    thanksgiving = at(sandbox, FRIDAY_EVENING.add(days=6))  # a session of Xetra's
+    later = read(settings, now=thanksgiving, state=as_message(output.state))
+    assert {row["date"] for row in later.records} == {f"2026-11-{day}" for day in (20, 23, 24, 25, 26)}
+    assert ("SAP.XETRA", date(2026, 11, 23)) in table(later.records)
+    assert later.state["*.XETRA"]["date"] == "2026-11-26"
+
+    sandbox.requests.clear()
+    named = config(sandbox, "eodhd", "SAP.XETRA", start_date="2026-11-16")
+    last = read(named, now=at(sandbox, thanksgiving.add(days=1)), state=as_message(later.state))
+    assert {row["date"] for row in last.records} == {
+        "2026-11-16",
+        "2026-11-26",
+        "2026-11-27",
+    }  # the oldest is forgotten
+    assert [asked.params["from"] for asked in sandbox.requests] == ["2026-11-16"]
+
+
+def test_it_reads_the_exchange_of_the_setting_where_none_is_named(sandbox: Sandbox) -> None:
+    """The United States, unless told otherwise."""
+    sandbox.universe = ["AAPL", "BRK.B", "VOW3.XETRA"]
+    output = read(config(sandbox, "eodhd", "*"), now=at(sandbox, FRIDAY_EVENING))
+    assert {row["stock_ticker"] for row in output.records} == {"AAPL", "BRK.B"}
+    settings = config(sandbox, "eodhd", "*")
+    settings["provider"]["exchange"] = "XETRA"
+    output = read(settings, now=FRIDAY_EVENING, state=as_message(output.state))
+    assert {row["stock_ticker"] for row in output.records} == {"VOW3"}
+    assert {row["date"] for row in output.records} == {f"2026-11-{day}" for day in (13, 16, 17, 18, 19, 20)}
+    assert set(output.state) == {"*.US", "*.XETRA"}
+
+
+def test_it_passes_a_day_on_which_an_exchange_was_closed_unexpectedly(sandbox: Sandbox) -> None:
+    """A storm closes it, and no calendar knows: the days after it are read, and it is asked for again."""
+    sandbox.universe = ["BMW.XETRA", "SAP.XETRA"]
+    sandbox.hide("BMW.XETRA", date(2026, 11, 18))
+    sandbox.hide("SAP.XETRA", date(2026, 11, 18))
+    settings = config(sandbox, "eodhd", "*.XETRA", start_date="2026-11-16")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    assert output.exit_code == 0
+    assert output.state["*.XETRA"]["date"] == "2026-11-20"
+    assert "no ticker for a session of the exchange, which may have been closed: 2026-11-18" in output.log("WARN")
+    sandbox.show("SAP.XETRA", date(2026, 11, 18))
+    later = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=4)), state=as_message(output.state))
+    assert ("SAP.XETRA", date(2026, 11, 18)) in table(later.records)
+
+
+def test_it_says_that_a_free_key_has_no_whole_exchange(sandbox: Sandbox) -> None:
+    """In the vendor's words; nothing else could be asked in its place."""
+    settings = config(sandbox, "eodhd", "*") | {"provider": sandbox.provider("eodhd", FREE_KEY)}
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    assert (output.exit_code, output.records) == (1, [])
+    assert output.error and "Bulk requests are prohibited for free users" in output.error["message"]
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day of an exchange costs as much as three tickers, so that a test can do with few."""
+    monkeypatch.setattr(PROVIDERS["eodhd"], "calls_by_date", 3)
+
+
+def test_it_reads_many_named_tickers_of_an_exchange_by_date(sandbox: Sandbox, cheap: None) -> None:
+    """Each exchange by its own sessions; a few tickers of another one are read by themselves."""
+    many_of_xetra = [f"{ticker}.XETRA" for ticker in many(20)]
+    sandbox.universe = [*many_of_xetra, "OTHER.XETRA", "AAPL", "VOD.LSE"]
+    tickers = [*many_of_xetra, "AAPL", "VOD.LSE"]
+    settings = config(sandbox, "eodhd", ", ".join(tickers), start_date="2026-11-16")
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    assert Counter(asked.path for asked in sandbox.requests) == {
+        "/eod/AAPL.US": 1,
+        "/eod/VOD.LSE": 1,
+        "/eod-bulk-last-day/XETRA": 5,
+    }
+    second = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=6)), state=as_message(first.state))
+    truth = sandbox.truth(tickers, date(2026, 11, 16), date(2026, 11, 26))
+    rows = table(first.records) | table(second.records)
+    assert rows == {key: trade.close for key, trade in truth.items()}
+
+
+def test_it_reads_named_tickers_one_by_one_where_the_plan_has_no_exchange(sandbox: Sandbox, cheap: None) -> None:
+    """The plan decides what is cheaper, not what is possible."""
+    tickers = many(20)
+    settings = config(sandbox, "eodhd", ", ".join(tickers), start_date="2026-11-16")
+    settings["provider"] = sandbox.provider("eodhd", FREE_KEY)
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    truth = sandbox.truth(tickers, date(2026, 11, 16), date(2026, 11, 20))
+    assert output.exit_code == 0, output.error
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+    assert "plan has no sessions of a whole exchange, so that tickers are read one by one" in output.log("WARN")

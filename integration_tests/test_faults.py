@@ -141,7 +141,7 @@ def test_it_keeps_what_a_large_slice_had_read_when_it_stops(sandbox: Sandbox, ve
     sandbox.now = FRIDAY_EVENING
     sandbox.fail("bad-key", times=-1, vendor=vendor, ticker=tickers[31])
     settings = config(sandbox, vendor, ", ".join(tickers))
-    if PROVIDERS[vendor].whole_market_by_date:
+    if PROVIDERS[vendor].calls_by_date == 1:
         settings["start_date"] = "2026-08-03"  # more sessions than tickers
     output = read(settings, now=FRIDAY_EVENING)
     assert output.exit_code == 1

@@ -26,9 +26,8 @@ from source_stock_prices.findings import (
 )
 from source_stock_prices.gaps import Gaps
 from source_stock_prices.healing import LONGEST_CLOSURE
-from source_stock_prices.market import Market, Taken
+from source_stock_prices.market import Markets, Taken
 from source_stock_prices.providers.terms import (
-    ANY,
     Bar,
     Kind,
     Problem,
@@ -50,7 +49,7 @@ class Arrivals:
     def __init__(
         self,
         entries: Entries,
-        market: Market,
+        markets: Markets,
         config: Config,
         *,
         start: date,
@@ -59,7 +58,7 @@ class Arrivals:
         records: Records,
     ) -> None:
         self._entries = entries
-        self._market = market
+        self._markets = markets
         self._config = config
         self._provider = config.provider
         self._start = start
@@ -107,7 +106,7 @@ class Arrivals:
         """Whether a ticker's bars are its whole history, read again."""
         if ticker in self._rereading or self._entries.changed_setting(ticker):
             return True
-        return self._market.is_whole and self._entries.is_waiting(ticker)
+        return self._config.market is not None and self._entries.is_waiting(ticker)
 
     def _first_bars(
         self,
@@ -208,8 +207,8 @@ class Arrivals:
         since_first = query._replace(start=bars[0].date)
         self._gaps.read(since_first, ticker, bars, is_new=False)
         yield from self._records.of(bars, report)
-        if self._market.is_whole:
-            self._market.replace(ticker, bars, state)
+        if self._config.market:
+            self._markets.of(query).replace(ticker, bars, state)
             return
         self._remember(ticker, bars, state, report.cut.get(ticker, query.start))
 
@@ -225,7 +224,7 @@ class Arrivals:
         """
         if not bars:
             return "the reread history has no bars"
-        if self._market.is_whole or self._entries.changed_setting(ticker):
+        if self._config.market or self._entries.changed_setting(ticker):
             return None
         known = healing.days_of(state.get(ticker, {}))
         if known and bars[-1].date < known[-1]:
@@ -243,14 +242,15 @@ class Arrivals:
     ) -> Iterator[StreamData]:
         """The records of many tickers in one session; once they are taken, `state` has them."""
         bars = list(chain.from_iterable(found.values()))
-        taken = self._market.take(query, bars, report)
+        market = self._markets.of(query)
+        taken = market.take(query, bars, report)
         for ticker in taken.rewritten:
             self._read_again(ticker, query.start, state, report)
         for ticker in taken.changed:
             report.find(CHANGED, ticker, query.start)
         for ticker in taken.filled:
             report.find(FILLED, ticker, query.start)
-        if self._market.is_whole:
+        if market.is_whole:
             yield from self._session_of_all(query, bars, taken, state, report)
         else:
             self._watch_gaps(query, found)
@@ -268,10 +268,11 @@ class Arrivals:
         for ticker in taken.missing:
             report.find(GONE, ticker, query.start, named=f"{ticker} ({query.start})")
         yield from self._records.of(taken.bars, report)
-        self._market.remember(query, bars, state)
-        is_first_sync = not self._entries.of(ANY)
+        market = self._markets.of(query)
+        market.remember(query, bars, state)
+        is_first_sync = not self._entries.of(query.tickers[0])
         if is_first_sync:
-            self._market.begin(self._start, state)
+            market.begin(self._start, state)
 
     def _session_of_named(
         self,

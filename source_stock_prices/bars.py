@@ -9,11 +9,11 @@ from typing import Any
 
 from source_stock_prices import sessions
 from source_stock_prices.providers.terms import (
-    ANY,
     Bar,
     Drop,
     Query,
     is_ticker,
+    of_market,
 )
 
 TOO_MUCH = 2.0**63
@@ -47,7 +47,7 @@ def clean(
     """
     kept: defaultdict[str, dict[date, Bar]] = defaultdict(dict)
     start, end = query.start, query.end
-    whole_market = query.tickers == (ANY,)
+    whole_market = of_market(query.tickers)
     for bar in bars:
         if not start <= bar.date <= end:
             drop(bar.ticker, bar.date, "outside the requested window")

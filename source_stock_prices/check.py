@@ -9,10 +9,10 @@ from source_stock_prices import sessions
 from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.providers.answer import Answer, trim
 from source_stock_prices.providers.terms import (
-    ANY,
     Kind,
     Problem,
     Query,
+    is_market,
 )
 from source_stock_prices.report import Report
 from source_stock_prices.stream import StockPrices, readable
@@ -85,7 +85,7 @@ def _last_days(
     """The query that shows whether a ticker is served: its bars from a day on, or the whole market of the last day."""
     end = stream.horizon.end(ticker)
     query = Query((ticker,), start, end, stream.config.adjustment, stream.horizon.today)
-    if ticker != ANY:
+    if not is_market(ticker):
         return query
     last = sessions.latest(end, stream.horizon.exchange_of(ticker))
     return query._replace(start=last, end=last)

@@ -11,6 +11,7 @@ from dataclasses import (
     Field,
     dataclass,
     fields,
+    replace,
 )
 from datetime import date
 from difflib import get_close_matches
@@ -29,8 +30,10 @@ from source_stock_prices.providers.terms import (
     RAW,
     SPLITS,
     is_ticker,
+    of_market,
 )
 from source_stock_prices.secrecy import SHORTEST
+from source_stock_prices.sessions import has_calendar
 
 BETWEEN_TICKERS = re.compile(r"[\s,;]+")
 
@@ -103,10 +106,18 @@ class Config:
         _check_key_beside(raw.get("api_key"))
         _check_dates(config.start_date, config.end_date)
         _check_one_start(config.start_date, config.history_days)
-        _check_whole_market(config.tickers, config.provider)
+        if config.market:
+            _check_market(config.market, config.provider)
+            # As the vendor names it, so that the state tells one market from another.
+            config = replace(config, tickers=(config.provider.market_of(config.market),))
         _check_tickers(config.tickers, config.provider)
         _check_adjustment(config.adjustment, config.provider)
         return config
+
+    @property
+    def market(self) -> str | None:
+        """The market of which every ticker is read, `*` or that of an exchange; None where tickers are named."""
+        return self.tickers[0] if of_market(self.tickers) else None
 
     @property
     def secrets(self) -> list[str]:
@@ -392,7 +403,7 @@ def _tickers(config: Mapping[str, Any]) -> tuple[str, ...]:
     tickers = tuple(unique)
     if not tickers:
         raise ConfigError(f"stock_ticker: {value!r} contains no ticker. List one or more, separated by commas.")
-    if tickers == (ANY,):
+    if len(tickers) == 1 and of_market(tickers):
         return tickers
     for ticker in tickers:
         if not is_ticker(ticker):
@@ -466,16 +477,23 @@ def _check_one_start(start: date | None, history_days: int | None) -> None:
         raise ConfigError("start_date and history_days cannot both be set: each says where the history starts.")
 
 
-def _check_whole_market(tickers: tuple[str, ...], provider: Provider) -> None:
-    if tickers != (ANY,) or provider.whole_market_by_date:
-        return
-    titles = []
-    for each in PROVIDERS.values():
-        if each.whole_market_by_date:
-            titles.append(each.title)
-    raise ConfigError(
-        f"stock_ticker: {provider.title} cannot serve '*', the whole market. Supported by: {', '.join(titles)}."
-    )
+def _check_market(market: str, provider: Provider) -> None:
+    if provider.calls_by_date is None:
+        titles = []
+        for each in PROVIDERS.values():
+            if each.calls_by_date is not None:
+                titles.append(each.title)
+        raise ConfigError(
+            f"stock_ticker: {provider.title} cannot serve {market!r}, the whole market. Supported by:"
+            f" {', '.join(titles)}."
+        )
+    if market != ANY and not provider.exchange_after_dot:
+        raise ConfigError(f"stock_ticker: {provider.title} serves one market only. Set '*' instead of {market!r}.")
+    if not has_calendar(provider.exchange_of(market)):
+        raise ConfigError(
+            f"stock_ticker: no calendar is known for the exchange of {market!r}, which has to be read session by"
+            " session. List its tickers instead."
+        )
 
 
 def _check_tickers(tickers: tuple[str, ...], provider: Provider) -> None:

@@ -9,7 +9,7 @@ from source_stock_prices import healing
 from source_stock_prices.config import Config
 from source_stock_prices.healing import Change, Entry
 from source_stock_prices.prints import dump, load_market
-from source_stock_prices.providers.terms import ANY, RAW, Query
+from source_stock_prices.providers.terms import RAW, Query, is_market
 
 UNFINISHED = Change("an earlier reread did not finish")
 
@@ -23,14 +23,14 @@ class Entries:
         config: Config,
         bound: date | None,
     ) -> None:
-        self._is_whole_market = config.tickers == (ANY,)
+        self._market = config.market
         self._adjustment = config.adjustment
         self._provider = config.provider.name
         self.by_ticker: dict[str, Entry] = {}
         for ticker, entry in seen.items():
             self.by_ticker[ticker] = healing.upgraded(entry, bound)
-        if self.has_read(ANY):
-            self.of(ANY).setdefault("adjustment", RAW)  # older versions wrote the others only
+            if is_market(ticker) and self.has_read(ticker):
+                self.of(ticker).setdefault("adjustment", RAW)  # older versions wrote the others only
 
     def of(self, ticker: str) -> Entry:
         """A ticker's entry, empty for a ticker that has none."""
@@ -46,7 +46,7 @@ class Entries:
         One that only the whole market had is a new one where it is read by name.
         """
         is_marked = self.of(ticker).get("again") is True
-        return is_marked and (self._is_whole_market or self.has_read(ticker))
+        return is_marked and (self._market is not None or self.has_read(ticker))
 
     def to_read_again(self, ticker: str) -> Change | None:
         """Why all that was read of a ticker is to be read again; None where it is not."""
@@ -58,8 +58,8 @@ class Entries:
     def first_day(self, ticker: str) -> date:
         """The first day ever read of a ticker, by name or with the whole market."""
         days = []
-        for name in (ticker, ANY) if self._is_whole_market else (ticker,):
-            if self.has_read(name):
+        for name in (ticker, self._market):
+            if name and self.has_read(name):
                 days.append(healing.first_day(self.of(name)))
         return min(days)
 
@@ -89,7 +89,7 @@ def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
     another setting, the other is to read all of them again when its turn comes. What this sync reads again with another
     setting is marked, for the case that it is stopped half-way, and the setting changed back.
     """
-    is_whole = config.tickers == (ANY,)
+    is_whole = config.market is not None
     now = dict(seen)
     if not is_whole:
         now |= _from_market(seen, config.tickers)
@@ -97,7 +97,7 @@ def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
         change = healing.changed_setting(entry, config.adjustment, config.provider.name)
         if change is None or "date" not in entry:
             continue
-        if (ticker == ANY) != is_whole:
+        if is_market(ticker) != is_whole:
             now[ticker] = {**entry, "provider": healing.SEVERAL}
         elif ticker in config.tickers:
             again = entry["date"] if is_whole else True
@@ -106,10 +106,19 @@ def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
 
 
 def _from_market(seen: Mapping[str, Entry], tickers: Iterable[str]) -> dict[str, Entry]:
-    """The entries of named tickers that the whole market has bars of, since the first day that either of them read."""
-    market = seen.get(ANY, {})
-    if "date" not in market:
-        return {}
+    """The entries of named tickers that a whole market has bars of, since the first day that either of them read."""
+    entries: dict[str, Entry] = {}
+    for name, market in seen.items():
+        if is_market(name) and "date" in market:
+            entries |= _from_one_market(market, seen, tickers)
+    return entries
+
+
+def _from_one_market(
+    market: Entry,
+    seen: Mapping[str, Entry],
+    tickers: Iterable[str],
+) -> dict[str, Entry]:
     since = healing.first_day(market).isoformat()
     prints = load_market(market)
     entries = {}

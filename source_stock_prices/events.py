@@ -44,7 +44,11 @@ from source_stock_prices.findings import Finding
 from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.answer import Answer, on_host
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ANY, Query
+from source_stock_prices.providers.terms import (
+    Query,
+    is_market,
+    of_market,
+)
 from source_stock_prices.report import Report
 from source_stock_prices.revisions import revise
 from source_stock_prices.sync import (
@@ -250,7 +254,7 @@ class Events(Stream):
     ) -> Iterator[Row]:
         """What is new, changed or cancelled of a ticker, or of the whole market; then the state remembers it."""
         listed = found.get(ticker, [])
-        if ticker == ANY:
+        if is_market(ticker):
             listed = list(chain.from_iterable(found.values()))
         before = state.get(ticker, {})
         until = min(query.end, self._prices.horizon.today)
@@ -351,7 +355,7 @@ class Events(Stream):
 
     def spellings(self, query: Query) -> dict[str, str]:
         """The tickers that a query is about by the vendor's spelling; none for the whole market."""
-        if query.tickers == (ANY,):
+        if of_market(query.tickers):
             return {}
         return {self.provider.spelling(ticker): ticker for ticker in query.tickers}
 

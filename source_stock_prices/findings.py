@@ -96,6 +96,10 @@ NOT_BELIEVED = Sentence(
     "whole day not believed",
     "{title} has not all of a session of the whole market: {names} ({0}).",
 )
+NO_SESSION = Sentence(
+    "whole day not believed",
+    "{title} has no ticker for a session of the exchange, which may have been closed: {names}.",
+)
 
 # Tickers
 
@@ -149,6 +153,10 @@ OLDER_UNREACHED = Sentence(
 UNREACHED = Sentence(
     "cut by the plan",
     "The {title} plan no longer reaches sessions of the whole market, which keep their old scale: {names}.",
+)
+ONE_BY_ONE = Sentence(
+    "cut by the plan",
+    "The {title} plan has no sessions of a whole exchange, so that tickers are read one by one: {names}.",
 )
 BEYOND_PLAN = Sentence("cut by the plan", "{0}", When.AT_ONCE)
 

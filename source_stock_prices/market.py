@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import (
     Iterable,
+    Iterator,
     Mapping,
     MutableMapping,
     Sequence,
@@ -14,15 +15,15 @@ from typing import NamedTuple
 from source_stock_prices import healing, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
-from source_stock_prices.findings import NOT_BELIEVED
+from source_stock_prices.findings import NO_SESSION, NOT_BELIEVED
 from source_stock_prices.healing import Entry
 from source_stock_prices.prints import MarketPrints
 from source_stock_prices.providers.terms import (
-    ANY,
     Bar,
     Kind,
     Problem,
     Query,
+    is_market,
 )
 from source_stock_prices.recheck import (
     Recheck,
@@ -47,11 +48,8 @@ class Taken(NamedTuple):
     missing: Sequence[str] = ()
 
 
-class Market:
-    """Takes sessions one at a time: those up to the state's date to compare, new ones, and older ones nobody knows.
-
-    `entries` are the state's before the sync. Of the whole market there is one, of named tickers one each.
-    """
+class Markets:
+    """The markets of a sync, each from when it is needed: of named tickers there may be several."""
 
     def __init__(
         self,
@@ -59,12 +57,45 @@ class Market:
         config: Config,
         horizon: Horizon,
     ) -> None:
+        self._entries = entries
         self._config = config
-        ticker = config.tickers[0]
+        self._horizon = horizon
+        self._markets: dict[str, Market] = {}
+
+    def of(self, query: Query) -> Market:
+        """The market that a query is about."""
+        market_of = self._config.provider.market_of
+        name = market_of(query.tickers[0])
+        if name not in self._markets:
+            tickers = [ticker for ticker in self._config.tickers if market_of(ticker) == name]
+            self._markets[name] = Market(self._entries, self._config, self._horizon, tickers)
+        return self._markets[name]
+
+    def __iter__(self) -> Iterator[Market]:
+        return iter(self._markets.values())
+
+
+class Market:
+    """Takes sessions one at a time: those up to the state's date to compare, new ones, and older ones nobody knows.
+
+    `entries` are the state's before the sync. Of the whole market there is one, of named tickers one each. `tickers`
+    are those of one market, or stand for all of them.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[str, Entry],
+        config: Config,
+        horizon: Horizon,
+        tickers: Sequence[str],
+    ) -> None:
+        self._config = config
+        self._tickers = tickers
+        ticker = self._name = tickers[0]
         self._exchange = horizon.exchange_of(ticker)
         self._last_final = horizon.last_final(ticker)
         self._end = horizon.end(ticker)
-        self.is_whole = config.tickers == (ANY,)
+        self.is_whole = is_market(ticker)
         self.state_date = date.min
         """The last session that there is something to compare with."""
         self._since: date | None = None
@@ -76,7 +107,7 @@ class Market:
             self._recheck = self._of_tickers(entries)
 
     def _of_whole(self, entries: Mapping[str, Entry]) -> Recheck:
-        entry = entries.get(ANY, {})
+        entry = entries.get(self._name, {})
         prints = {}
         self._unread = self._still_unread(entry)
         if "date" in entry:
@@ -98,7 +129,7 @@ class Market:
     def _of_tickers(self, entries: Mapping[str, Entry]) -> Recheck:
         known = {}
         dates = {}
-        for ticker in self._config.tickers:
+        for ticker in self._tickers:
             entry = entries.get(ticker, {})
             if not self._is_comparable(entry) or "again" in entry:
                 continue
@@ -142,6 +173,9 @@ class Market:
                 return self._uncompared(day, bars)
             return self._judged(query, bars)
 
+        if not count and self._exchange != sessions.NEW_YORK and not self.is_read(day):
+            report.find(NO_SESSION, None, day)
+            return Taken()  # other exchanges close for a storm or a vote, which their calendars learn later
         report.find(NOT_BELIEVED, None, day, reason)
         if self.is_read(day):
             return self._held_back(day)
@@ -234,22 +268,22 @@ class Market:
     ) -> None:
         """Writes into the state of the whole market how far it was read, once the session's bars were emitted."""
         day = query.start
-        entry = state.get(ANY)
+        entry = state.get(self._name)
         if entry is not None and self.is_history(day):
-            state[ANY] = self._with_history(entry, day)
+            state[self._name] = self._with_history(entry, day)
             return
         if not bars or day > self._last_final:
             return
-        state[ANY] = self._entry(entry, day, {})
+        state[self._name] = self._entry(entry, day, {})
 
     def checkpoint(self, state: State) -> None:
         """Writes the prints of the last sessions into a state that is about to be kept: they are too many to be written
         with every session.
         """
-        entry = state.get(ANY)
+        entry = state.get(self._name)
         if self.is_whole and entry and self._is_comparable(entry):
             day = date.fromisoformat(entry["date"])
-            state[ANY] = self._entry(entry, day, self._recheck.known)
+            state[self._name] = self._entry(entry, day, self._recheck.known)
 
     def _entry(
         self,
@@ -273,13 +307,13 @@ class Market:
 
     def begin(self, start: date, state: State) -> None:
         """The history of the whole market begins with a day, whether or not that was a session."""
-        entry = state.get(ANY, {})
+        entry = state.get(self._name, {})
         if "since" in entry:
             entry["since"] = min(entry["since"], start.isoformat())
 
     def give_up(self, state: State) -> None:
         """The plan does not reach a session that is to be read again, nor those before it, which would be next."""
-        state[ANY].pop("again", None)
+        state[self._name].pop("again", None)
 
     def _still_unread(self, entry: Entry) -> date | None:
         """The last day that was read with another setting, and not again; None where there is none."""

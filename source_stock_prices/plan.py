@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import (
+    Callable,
     Iterable,
     Iterator,
     Mapping,
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from source_stock_prices import healing, sessions
 from source_stock_prices.healing import Entry
-from source_stock_prices.providers.terms import ANY, Query
+from source_stock_prices.providers.terms import ANY, Query, of_market
 from source_stock_prices.recheck import recheck_days
 from source_stock_prices.sessions import Horizon
 
@@ -50,11 +51,17 @@ class Window(NamedTuple):
     last: date
 
 
+def one_market(_: str) -> str:
+    """The market of every ticker, where there is one."""
+    return ANY
+
+
 class Facts(NamedTuple):
     """What a plan for prices depends on, beside the state.
 
     `blank` is a query without tickers. `start` is where a history begins, `bound` the same if the user said so;
-    `horizon` knows up to which day a ticker is asked for.
+    `horizon` knows up to which day a ticker is asked for. A request for a ticker costs one call, one for a session of
+    a whole market `calls_by_date`; None where there is none.
     """
 
     blank: Query
@@ -65,7 +72,8 @@ class Facts(NamedTuple):
     recheck_sessions: int = 10
     tickers_per_request: int = 1
     bars_per_request: int | None = BARS_A_QUERY
-    whole_market_by_date: bool = False
+    calls_by_date: int | None = None
+    market_of: Callable[[str], str] = one_market
 
 
 def price_queries(
@@ -73,7 +81,7 @@ def price_queries(
     entries: Entries,
     facts: Facts,
 ) -> list[Query]:
-    """The queries for the bars that can be new or changed, in the order of their use: the fewest requests."""
+    """The queries for the bars that can be new or changed, in the order of their use: the fewest calls of the plan."""
     daily: list[Window] = []
     others: list[Window] = []
     dates = {}
@@ -83,27 +91,42 @@ def price_queries(
         others += _older_bars(ticker, entry, facts)
         dates[ticker] = _state_date(entry) or facts.start
 
-    first_day = None
-    if facts.whole_market_by_date:
-        first_day = _by_date_from(daily, dates, facts)
-    if first_day is None:
-        # What an earlier start adds comes after every window: one may find that a history is to be read again.
-        queries = _failed_last(batches(daily, facts), entries)
-        return queries + _failed_last(batches(others, facts), entries)
-
-    alone = []
-    together = {}
-    for window in daily:
-        day = dates[window.ticker]
-        if day < first_day:
-            alone.append(window)
-        else:
-            together[window.ticker] = day
-    days = _days_from(first_day, daily[0].ticker, facts)
-    queries = batches(alone, facts)
-    queries += _by_date(together, entries, days, facts)
-    queries = _failed_last(queries, entries)
+    alone: list[Window] = []
+    by_date: list[Query] = []
+    for windows in _by_market(daily, facts):
+        first_day = _by_date_from(windows, dates, facts)
+        together = {}
+        for window in windows:
+            day = dates[window.ticker]
+            if first_day is None or day < first_day:
+                alone.append(window)
+            else:
+                together[window.ticker] = day
+        if first_day is not None:
+            days = _days_from(first_day, windows[0].ticker, facts)
+            by_date += _by_date(together, entries, days, facts)
+    queries = _failed_last([*batches(alone, facts), *by_date], entries)
+    # What an earlier start adds comes after every window: one may find that a history is to be read again.
     return queries + _failed_last(batches(others, facts), entries)
+
+
+def new_windows(
+    tickers: Iterable[str],
+    entries: Entries,
+    facts: Facts,
+) -> Iterator[Window]:
+    """The windows of the bars of some tickers that can be new."""
+    for ticker in tickers:
+        yield from _new_bars(ticker, entries.get(ticker, {}), facts)
+
+
+def _by_market(windows: Iterable[Window], facts: Facts) -> Iterable[list[Window]]:
+    """The windows of the tickers of each market that a request by date would be about."""
+    markets: defaultdict[str, list[Window]] = defaultdict(list)
+    for window in windows:
+        market = facts.market_of(window.ticker)
+        markets[market].append(window)
+    return markets.values()
 
 
 def _failed_last(queries: Iterable[Query], entries: Entries) -> list[Query]:
@@ -119,26 +142,26 @@ def _failed_last(queries: Iterable[Query], entries: Entries) -> list[Query]:
     return sorted(queries, key=has_failed)
 
 
-def market_queries(entries: Entries, facts: Facts) -> list[Query]:
-    """The queries for the whole market, a session each: those to recheck, then the new ones, ascending.
+def market_queries(market: str, entries: Entries, facts: Facts) -> list[Query]:
+    """The queries for a whole market, a session each: those to recheck, then the new ones, ascending.
 
     Older sessions that a changed setting or an earlier start wants follow, the newest first, so that the state can say
     how far they were read. The histories of tickers that wait to be read again come last.
     """
-    entry = entries.get(ANY, {})
-    end = facts.horizon.end(ANY)
+    entry = entries.get(market, {})
+    end = facts.horizon.end(market)
     state_date = _state_date(entry)
     if state_date is None:
-        every = _sessions(facts.start, end, ANY, facts)
-        return [_of_market(day, facts) for day in every]
+        every = _sessions(facts.start, end, market, facts)
+        return [_of_day((market,), day, facts) for day in every]
     if state_date > facts.blank.today:
         return []
-    days = _days_of_market(entry, state_date, facts)
-    queries = [_of_market(day, facts) for day in days]
+    days = _days_of_market(market, entry, state_date, facts)
+    queries = [_of_day((market,), day, facts) for day in days]
 
     waiting = []
     for ticker, each in entries.items():
-        if each.get("again") is True:
+        if each.get("again") is True and facts.market_of(ticker) == market:
             first = _earliest(entry, facts)
             if "date" in each:
                 first = min(first, healing.first_day(each))
@@ -147,6 +170,7 @@ def market_queries(entries: Entries, facts: Facts) -> list[Query]:
 
 
 def _days_of_market(
+    market: str,
     entry: Entry,
     state_date: date,
     facts: Facts,
@@ -154,24 +178,17 @@ def _days_of_market(
     """The sessions of the whole market to ask for, where some were read before."""
     days: list[date] = []
     unread = _unread_setting(entry, facts)
-    if state_date < facts.horizon.end(ANY):
-        for day in _days_from(state_date, ANY, facts):
-            if unread is None or day > unread:
+    since = healing.first_day(entry)
+    if state_date < facts.horizon.end(market):
+        for day in _days_from(state_date, market, facts):
+            if day >= since and (unread is None or day > unread):
                 days.append(day)
     if unread is not None:
-        since = healing.first_day(entry)
-        days += reversed(_sessions(since, unread, ANY, facts))
+        days += reversed(_sessions(since, unread, market, facts))
     gap = _gap(entry, facts)
     if gap:
-        days += reversed(_sessions(*gap, ANY, facts))
+        days += reversed(_sessions(*gap, market, facts))
     return days
-
-
-def is_by_date(query: Query, tickers_per_request: int) -> bool:
-    """Whether a query is answered with a session of the whole market."""
-    if query.tickers == (ANY,):
-        return True
-    return len(query.tickers) > tickers_per_request
 
 
 def event_queries(
@@ -242,7 +259,7 @@ def _batch_size(
 
 def state_bytes(tickers: Sequence[str], now: int) -> int:
     """How long a STATE of a sync will be at most, from how long it is now: every ticker gets an entry."""
-    expected = MARKET_BYTES if tuple(tickers) == (ANY,) else TICKER_BYTES * len(tickers)
+    expected = MARKET_BYTES if of_market(tickers) else TICKER_BYTES * len(tickers)
     return max(now, expected)
 
 
@@ -378,20 +395,25 @@ def _by_date_from(
     facts: Facts,
 ) -> date | None:
     """From which day on to ask for a session of the whole market, in place of each ticker that was read up to that day
-    or later: None where that is no fewer requests.
+    or later: None where that is no fewer calls, nor as many in fewer requests.
     """
+    exchange = facts.horizon.exchange_of(windows[0].ticker)
+    if facts.calls_by_date is None or not sessions.has_calendar(exchange):
+        return None
     best = None
-    fewest = len(batches(windows, facts))
+    requests = len(windows)
+    fewest = requests, requests
     begun = min((window.first for window in windows), default=facts.start)
     read_up_to = Counter(dates[window.ticker] for window in windows)
     alone = len(windows)
     for day in sorted(read_up_to, reverse=True):
         alone -= read_up_to[day]
         together = [each for each in _days_from(day, windows[0].ticker, facts) if each >= begun]
-        count = alone + len(together)
-        if count < fewest:
+        requests = alone + len(together)
+        calls = alone + facts.calls_by_date * len(together)
+        if (calls, requests) < fewest:
             best = day
-            fewest = count
+            fewest = calls, requests
     return best
 
 
@@ -428,10 +450,6 @@ def _of_day(
     )
 
 
-def _of_market(day: date, facts: Facts) -> Query:
-    return _of_day((ANY,), day, facts)
-
-
 def _first_day_of_events(
     entry: Entry,
     lookback: timedelta,
@@ -451,7 +469,7 @@ def _first_day_of_events(
 
 def _in_spans(query: Query) -> Iterator[Query]:
     """A query for the whole market in parts of a length that memory holds; any other as it is."""
-    if query.tickers != (ANY,):
+    if not of_market(query.tickers):
         yield query
         return
     first = query.start

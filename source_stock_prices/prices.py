@@ -25,18 +25,19 @@ from source_stock_prices.entries import Entries
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.findings import (
     OLDER_UNREACHED,
+    ONE_BY_ONE,
     RESUMED,
     SETTING,
     UNREACHED,
     Finding,
 )
 from source_stock_prices.healing import Change
-from source_stock_prices.market import Market
+from source_stock_prices.market import Markets
 from source_stock_prices.providers.terms import (
-    ANY,
     Bar,
     Kind,
     Query,
+    of_market,
 )
 from source_stock_prices.reach import Reach
 from source_stock_prices.recheck import believable
@@ -83,14 +84,15 @@ class Prices:
     def _begin(self, seen: State) -> None:
         """From the state before the sync, everything that depends on it."""
         self._entries = Entries(seen, self._config, self._bound)
-        self._market = Market(
+        self._refused: set[str] = set()
+        self._markets = Markets(
             self._entries.by_ticker,
             self._config,
             self._horizon,
         )
         self._arrivals = Arrivals(
             self._entries,
-            self._market,
+            self._markets,
             self._config,
             start=self._start,
             bound=self._bound,
@@ -104,8 +106,8 @@ class Prices:
         self._begin(seen)
         entries = self._entries.by_ticker
         facts = self._facts()
-        if self._market.is_whole:
-            queries = plan.market_queries(entries, facts)
+        if self._config.market:
+            queries = plan.market_queries(self._config.market, entries, facts)
         else:
             queries = plan.price_queries(self._config.tickers, entries, facts)
         self._find_settings(report)
@@ -128,7 +130,8 @@ class Prices:
             recheck_sessions=self._config.recheck_sessions,
             tickers_per_request=tickers,
             bars_per_request=provider.bars_per_request or plan.BARS_A_QUERY,
-            whole_market_by_date=provider.whole_market_by_date,
+            calls_by_date=provider.calls_by_date,
+            market_of=provider.market_of,
         )
 
     def _find_settings(self, report: Report) -> None:
@@ -142,7 +145,7 @@ class Prices:
             first = str(min(first_days))
             sentence = SETTING if change.old else RESUMED
             for ticker in tickers:
-                which = "the whole market" if ticker == ANY else ticker
+                which = "the whole market" if ticker == self._config.market else ticker
                 report.find(sentence, ticker, None, change.clause, first, named=which, old=change.old, new=change.new)
 
     def _tell_of_unwatched(self) -> None:
@@ -169,15 +172,15 @@ class Prices:
             self._logger.info(f"{self.name}: nothing to do; all tickers are up to date ({last}).")
 
     def more_queries(self) -> list[Query]:
-        """The histories that turned out to be rewritten, to be read again."""
-        windows = []
+        """The histories that turned out to be rewritten, to be read again, and tickers that no session may bring."""
+        windows = list(plan.new_windows(sorted(self._refused), self._entries.by_ticker, self._facts()))
         for ticker, first in self._arrivals.reread().items():
             last = max(self._horizon.end(ticker), self._entries.last_day(ticker))
             windows.append(plan.Window(ticker, first, last))
         return plan.batches(windows, self._facts())
 
     def expected(self, query: Query) -> int | None:
-        if query.tickers == (ANY,):
+        if of_market(query.tickers):
             return None
         count = 0
         for ticker in query.tickers:
@@ -193,11 +196,11 @@ class Prices:
         seen: State,
         report: Report,
     ) -> Found[Bar]:
-        if self._is_by_date(query):
+        if self._provider.is_by_date(query):
             return self._answer_of_session(query, report)
         ask = self._reach.ask
         was_read = all(self._entries.has_read(ticker) for ticker in query.tickers)
-        if self._market.is_whole or was_read:
+        if self._config.market or was_read:
             ask = self._reach.ask_as_far_as_it_goes
         found = by_ticker(ask, query, report, self._provider)
         self._forgive_unreached(query, found, report)
@@ -239,11 +242,20 @@ class Prices:
         state: State,
         report: Report,
     ) -> bool:
-        """An old session of the whole market that the plan no longer reaches stops nothing."""
+        """An old session of the whole market that the plan no longer reaches stops nothing.
+
+        Nor does a plan without sessions of the whole market where tickers are named: each is read by itself then.
+        """
+        if not self._provider.is_by_date(query):
+            return False
+        if error.problem.kind is Kind.NOT_ENTITLED and not self._config.market:
+            report.find(ONE_BY_ONE, None, query.start)
+            self._refused.update(query.tickers)
+            return True
         if error.problem.kind is not Kind.BEYOND_PLAN:
             return False
-        market = self._market
-        if not self._is_by_date(query) or not market.is_read(query.start):
+        market = self._markets.of(query)
+        if not market.is_read(query.start):
             return False
         if market.is_older(query.start):
             report.find(OLDER_UNREACHED, None, query.start)
@@ -252,10 +264,6 @@ class Prices:
         if market.is_whole and market.is_history(query.start):
             market.give_up(state)
         return True
-
-    def _is_by_date(self, query: Query) -> bool:
-        """Whether a query is for a session of many tickers, not for the window of a few."""
-        return plan.is_by_date(query, self._provider.tickers_per_request)
 
     # Records and state: what becomes of it, on the main thread
 
@@ -267,12 +275,13 @@ class Prices:
         state: State,
         report: Report,
     ) -> Iterator[StreamData]:
-        if self._is_by_date(query):
+        if self._provider.is_by_date(query):
             return self._arrivals.of_session(query, found, state, report)
         return self._arrivals.of_tickers(query, tickers, found, state, report)
 
     def checkpoint(self, state: State) -> None:
-        self._market.checkpoint(state)
+        for market in self._markets:
+            market.checkpoint(state)
 
     def gaps(self) -> Iterable[Finding]:
         return self._arrivals.gaps()

@@ -21,7 +21,10 @@ from airbyte_cdk.models import (
 )
 
 from source_stock_prices.errors import counted
-from source_stock_prices.providers.terms import ANY, Query
+from source_stock_prices.providers.terms import (
+    Query,
+    of_market,
+)
 
 BYTES_PER_RECORD = 330
 """The approximate length of a price record."""
@@ -55,7 +58,7 @@ class Progress:
     def plan(self, configured: int) -> str:
         """What the sync is going to read, out of so many configured tickers."""
         queries = counted(self._queries, "query", "queries")
-        if ANY in self._tickers:
+        if of_market(self._tickers):
             return f"{self._stream}: reading the whole market in {queries}."
         tickers = counted(len(self._tickers), "ticker")
         up_to_date = configured - len(self._tickers)
@@ -80,7 +83,7 @@ class Progress:
         Counts tickers, or queries where a ticker needs several: with one query a session, every ticker would be
         finished only by the last.
         """
-        if self._is_one_query_per_ticker and ANY not in self._tickers:
+        if self._is_one_query_per_ticker and not of_market(self._tickers):
             finished = self._tickers.difference(self._waiting, failed)
             tickers = counted(len(self._tickers), "ticker")
             done = f"{len(finished):,} of {tickers} read"

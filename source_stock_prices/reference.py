@@ -16,10 +16,11 @@ from source_stock_prices.events import Events, definitions
 from source_stock_prices.findings import RENAMED, Finding
 from source_stock_prices.occurrences import Row
 from source_stock_prices.providers.terms import (
-    ANY,
     Kind,
     Problem,
     Query,
+    is_market,
+    of_market,
 )
 from source_stock_prices.report import Report
 from source_stock_prices.sync import Found, State
@@ -94,7 +95,7 @@ class Tickers(Events):
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
         found = super().answer(query, seen, report)
         for ticker in query.tickers:
-            if ticker not in found and ticker != ANY:
+            if ticker not in found and not is_market(ticker):
                 report.failed.setdefault(ticker, UNKNOWN)
             is_unknown = report.failed.get(ticker, UNKNOWN).problem.kind is Kind.UNKNOWN_TICKER
             if is_unknown and (self._left.get(ticker) or not self._is_last_list):
@@ -139,9 +140,9 @@ class Tickers(Events):
         state: State,
         report: Report,
     ) -> Iterator[Row]:
-        is_of_all = query.tickers == (ANY,)
+        is_of_all = of_market(query.tickers)
         if is_of_all:
-            self._left[ANY] = {}
+            self._left[query.tickers[0]] = {}
         for ticker in tickers:
             if ticker in self._written:
                 continue  # of the whole market: another company had this ticker before

@@ -17,7 +17,7 @@ import orjson
 
 from source_stock_prices.findings import CANCELLED, KEPT, Finding
 from source_stock_prices.occurrences import Place, Row
-from source_stock_prices.providers.terms import ANY
+from source_stock_prices.providers.terms import is_market
 
 KINDS = {
     "r": "regular",
@@ -142,7 +142,7 @@ def packed(prints: Mapping[Event, str], ticker: str) -> dict[str, str]:
     """Prints by event as the state writes them: one text a day."""
     days: dict[str, list[str]] = {}
     for event in sorted(prints):
-        name = f"{event.ticker}:" if ticker == ANY else ""
+        name = f"{event.ticker}:" if is_market(ticker) else ""
         token = f"{name}{event.kind}{prints[event]}"
         days.setdefault(event.day, []).append(token)
     return {day: ",".join(days[day]) for day in sorted(days)}
@@ -158,7 +158,7 @@ def unpacked(events: Mapping[str, str], ticker: str) -> dict[Event, str]:
             mark = print_of_kind[-PRINT:]
             is_print = len(mark) == PRINT and kind in ("", *KINDS)
             is_named = name != ""
-            if not is_print or is_named != (ticker == ANY):
+            if not is_print or is_named != is_market(ticker):
                 raise ValueError(f"{token!r} of {ticker!r} on {day!r} is not the print of an event")
             event = Event(name or ticker, day, kind)
             prints[event] = mark

@@ -20,9 +20,9 @@ from source_stock_prices.prints import load, load_market
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.terms import (
     ALL,
-    ANY,
     RAW,
     SPLITS,
+    is_market,
 )
 
 Seen = dict[str, Any]
@@ -147,7 +147,7 @@ def _read_flat(
 def _seen(ticker: str, value: Any) -> Seen:
     if not isinstance(value, Mapping):
         raise StateError(f"{ticker!r} has {value!r}, which is not an object with a date")
-    if ticker != ANY:
+    if not is_market(ticker):
         _check_marks(ticker, value)
     if value and value.keys() <= {"failed", "again"}:
         return dict(value)  # never read, or to be read again
@@ -177,7 +177,7 @@ def _check_settings(ticker: str, value: Mapping[str, Any]) -> None:
     provider = value.get("provider", "unknown")
     if not isinstance(provider, str) or not provider:
         raise StateError(f"the provider of {ticker!r} is {provider!r}, which is not a name")
-    if ticker == ANY and "again" in value:
+    if is_market(ticker) and "again" in value:
         _check_day("the day up to which the whole market is to be read again", value["again"])
 
 
@@ -190,7 +190,7 @@ def _check_events(ticker: str, value: Mapping[str, Any]) -> None:
 
 def _check_prints(ticker: str, value: Mapping[str, Any]) -> None:
     try:
-        if ticker == ANY:
+        if is_market(ticker):
             load_market(value)
         else:
             last = date.fromisoformat(value["date"])

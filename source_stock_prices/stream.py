@@ -17,7 +17,7 @@ from airbyte_cdk.sources.streams.core import StreamData
 from airbyte_cdk.sources.streams.http import HttpClient, HttpStream
 from requests import Response
 
-from source_stock_prices import plan, state
+from source_stock_prices import state
 from source_stock_prices.bars import clean
 from source_stock_prices.bounds import session
 from source_stock_prices.config import Config
@@ -176,7 +176,7 @@ class StockPrices(HttpStream):
         """The bars of every page of a query, as the vendor has them."""
         request: Request | None = self.provider.request(query)
         pages = 0
-        by_date = plan.is_by_date(query, self.provider.tickers_per_request)
+        by_date = self.provider.is_by_date(query)
         if by_date:
             report.market_rows = (0, None)
         while request:

@@ -34,7 +34,11 @@ from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prefetch import prefetch
 from source_stock_prices.progress import Progress
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ANY, Kind, Query
+from source_stock_prices.providers.terms import (
+    Kind,
+    Query,
+    of_market,
+)
 from source_stock_prices.report import MAX_FAILURES_IN_A_ROW, Report
 
 SLICE_SECONDS = 60
@@ -250,7 +254,7 @@ class Sync(Generic[T]):
     def _good(self, query: Query, found: Found[T]) -> list[str]:
         """The tickers of an answer that never failed in this sync: later rows would hide those that they failed on."""
         asked: Iterable[str] = query.tickers
-        if query.tickers == (ANY,):
+        if of_market(query.tickers):
             asked = found
         return [ticker for ticker in asked if ticker not in self._report.failed]
 

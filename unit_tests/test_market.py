@@ -57,7 +57,7 @@ class Sync:
     def __init__(self, state: State, *, last_final: date = END, **settings: Any) -> None:
         self.config = config(**settings)
         self.state = dict(state)
-        self.market = Market(state, self.config, Until(END, last_final))
+        self.market = Market(state, self.config, Until(END, last_final), self.config.tickers)
         self.report = Report(self.config.provider)
 
     def take(self, number: int, served: list[Bar] | None, said: int | None = None) -> Taken:
@@ -325,7 +325,7 @@ def test_it_comes_to_an_end_whatever_a_days_quota_is(quota: int, settings: State
             provider="massive",
             recheck_sessions=0,
         )
-        queries = plan.market_queries(state, facts)
+        queries = plan.market_queries(ANY, state, facts)
         if not queries:
             break
         for query in queries[: quota + 1]:  # the state's own session comes with each sync

@@ -22,7 +22,7 @@ START, END = date(2026, 11, 2), date(2026, 11, 20)  # a Monday, and the Friday o
 DAY = timedelta(days=1)
 BLANK = Query((), START, END, RAW, END)
 FACTS = Facts(BLANK, Until(END), START, provider="massive")
-BY_DATE = FACTS._replace(whole_market_by_date=True)
+BY_DATE = FACTS._replace(calls_by_date=1)
 
 DAYS = st.dates(min_value=START - timedelta(days=30), max_value=END + timedelta(days=30))
 UP_TO_END = st.dates(min_value=START - timedelta(days=30), max_value=END)
@@ -42,6 +42,10 @@ def seen(day: date, since: date = date(2026, 1, 2), **more: Any) -> dict[str, An
 
 def november(*days: int) -> list[date]:
     return [date(2026, 11, day) for day in days]
+
+
+def is_by_date(query: Query) -> bool:
+    return len(query.tickers) > 1
 
 
 def windows(queries: Iterable[Query]) -> list[tuple[str, date, date]]:
@@ -215,9 +219,9 @@ def test_it_asks_for_the_whole_market_by_date_wherever_that_is_fewer(dates: list
     facts = BY_DATE._replace(recheck_sessions=recheck_sessions)
     queries = plan.price_queries(tuple(entries), entries, facts)
     assert len(queries) == min(map(requests, choices))
-    alone = {query.ticker for query in queries if not plan.is_by_date(query, 1)}
+    alone = {query.ticker for query in queries if not is_by_date(query)}
     for query in queries:
-        if plan.is_by_date(query, 1):
+        if is_by_date(query):
             assert query.start == query.end
             assert set(query.tickers) == unread.keys() - alone
 
@@ -264,7 +268,7 @@ def market(**entries: Any) -> dict[str, Any]:
 
 def test_it_asks_for_every_session_of_a_market_that_was_never_read() -> None:
     """One request has all tickers of a day: weekends and holidays cost none."""
-    assert days(plan.market_queries({}, FACTS)) == list(sessions.between(START, END))
+    assert days(plan.market_queries(ANY, {}, FACTS)) == list(sessions.between(START, END))
 
 
 @pytest.mark.parametrize(
@@ -274,55 +278,48 @@ def test_it_asks_for_every_session_of_a_market_that_was_never_read() -> None:
 def test_it_asks_again_for_few_sessions_of_a_market(recheck_sessions: int, asked: tuple[int, ...]) -> None:
     """Here each costs a request: those of the ages 1, 2, 4, 8 are asked for again."""
     entries = market(market=seen(date(2026, 11, 19)))
-    assert days(plan.market_queries(entries, FACTS._replace(recheck_sessions=recheck_sessions))) == november(*asked)
+    assert days(plan.market_queries(ANY, entries, FACTS._replace(recheck_sessions=recheck_sessions))) == november(
+        *asked
+    )
 
 
 @pytest.mark.parametrize("state_date", [END, END + DAY])
 def test_it_asks_for_no_session_of_a_market_that_is_read(state_date: date) -> None:
     """Nothing new can exist, and a state in the future stays what it is."""
-    assert plan.market_queries(market(market=seen(state_date)), FACTS) == []
+    assert plan.market_queries(ANY, market(market=seen(state_date)), FACTS) == []
 
 
 def test_it_reads_no_market_again_while_its_state_is_in_the_future() -> None:
     """Reading it again, or before it, would move a state that somebody set."""
     entries = market(market=seen(END + DAY, adjustment="all"))
-    assert plan.market_queries(entries, FACTS._replace(bound=date(2019, 1, 2))) == []
+    assert plan.market_queries(ANY, entries, FACTS._replace(bound=date(2019, 1, 2))) == []
 
 
 def test_it_reads_a_market_again_from_the_newest_session_back_where_a_setting_changed() -> None:
     """The new sessions come first, then the older ones, so that the state can say how far back they were read."""
     entries = market(market=seen(date(2026, 11, 18), date(2026, 11, 12), adjustment="all"))
-    assert days(plan.market_queries(entries, FACTS)) == november(19, 20, 18, 17, 16, 13, 12)
+    assert days(plan.market_queries(ANY, entries, FACTS)) == november(19, 20, 18, 17, 16, 13, 12)
     later = FACTS._replace(bound=date(2026, 11, 16))
-    assert days(plan.market_queries(entries, later)) == november(19, 20, 18, 17, 16, 13, 12)
+    assert days(plan.market_queries(ANY, entries, later)) == november(19, 20, 18, 17, 16, 13, 12)
 
 
 def test_it_resumes_where_reading_a_market_again_was_interrupted() -> None:
     """A history of years takes more requests than a day's quota has."""
     entries = market(market=seen(END, date(2026, 11, 12), again="2026-11-16"))
-    assert days(plan.market_queries(entries, FACTS)) == november(16, 13, 12)
+    assert days(plan.market_queries(ANY, entries, FACTS)) == november(16, 13, 12)
 
 
 def test_it_asks_for_what_an_earlier_start_adds_to_a_market_the_newest_first() -> None:
     """The first day ever read then moves back with each of them."""
     entries = market(market=seen(END, date(2026, 11, 5)))
-    assert days(plan.market_queries(entries, FACTS._replace(bound=START))) == november(4, 3, 2)
+    assert days(plan.market_queries(ANY, entries, FACTS._replace(bound=START))) == november(4, 3, 2)
 
 
 def test_it_reads_the_histories_that_wait_at_last_each_by_its_ticker() -> None:
     """They were found to be rewritten in a sync that ended before it came to them."""
     entries = market(market=seen(END, date(2026, 11, 5)), AAPL={"again": True}, MSFT={"again": True, "failed": True})
-    queries = plan.market_queries(entries, FACTS)
+    queries = plan.market_queries(ANY, entries, FACTS)
     assert windows(queries) == [("AAPL", date(2026, 11, 5), END), ("MSFT", date(2026, 11, 5), END)]
-
-
-@pytest.mark.parametrize(
-    ("tickers", "most", "is_by_date"),
-    [((ANY,), 1, True), (("A",), 1, False), (("A", "B"), 1, True), (("A", "B"), 100, False), (("A",) * 101, 100, True)],
-)
-def test_it_tells_a_query_of_the_whole_market(tickers: tuple[str, ...], most: int, is_by_date: bool) -> None:
-    """One that has more tickers than a request of them takes is answered with all of them."""
-    assert plan.is_by_date(BLANK._replace(tickers=tickers), most) is is_by_date
 
 
 # Events

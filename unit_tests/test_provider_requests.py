@@ -24,7 +24,7 @@ def test_it_asks_the_vendor_for_the_window(case: Case) -> None:
 @every_provider
 def test_it_never_asks_for_several_tickers_where_a_vendor_takes_one(provider: type[Provider]) -> None:
     """Two tickers with a comma between would be one that nobody knows."""
-    if provider.tickers_per_request > 1 or provider.whole_market_by_date:
+    if provider.tickers_per_request > 1 or provider.calls_by_date:
         return
     file = FILES[provider.name]
     query = query_of(file, {"query": {"tickers": ["AAPL", "MSFT"]}})

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, abort, g, request
 
 from integration_tests.sandbox.book import Event
-from integration_tests.sandbox.vendor import Hours, Vendor, answer, ticker_in_path
+from integration_tests.sandbox.vendor import Hours, Vendor, answer, sandbox, ticker_in_path
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
 # Refusals are plain text with the content type of HTML.
@@ -89,6 +89,33 @@ def _outside(ticker: str, oldest: date) -> Sequence[Mapping[str, Any]]:
     return [_row(*pair) for pair in zip(bars, adjusted, strict=True)] or [{}]
 
 
+@vendor.get("/eod-bulk-last-day/<exchange>")
+def day_of_exchange(exchange: str) -> Response:
+    """One day of every ticker of an exchange, the last one unless told otherwise; a day without a session is empty."""
+    if g.free:
+        return answer("Bulk requests are prohibited for free users. Please, contact our support team", 423)
+    spellings = [f"{code}.{exchange}" for code in _codes(exchange)]
+    day = _day("date", max((bar.date for each in spellings[:1] for bar in _last_days(each)), default=FIRST_SESSION))
+    rows = []
+    for spelling in spellings:
+        raw, adjusted = (vendor.bars(spelling, day, day, adjustment) for adjustment in ("raw", "all"))
+        head = {"code": spelling.rpartition(".")[0], "exchange_short_name": exchange}
+        rows += [vendor.told(spelling, day, {**head, **_row(*pair)}) for pair in zip(raw, adjusted, strict=True)]
+    kept, _ = sandbox().book.shortened(day, len(rows))
+    return _table("Code,Ex,Date,Open,High,Low,Close,Adjusted_close,Volume", rows[:kept])
+
+
+def _last_days(spelling: str) -> Sequence[Trade]:
+    today = vendor.now.date()
+    return vendor.bars(spelling, today - timedelta(days=10), today, "raw")
+
+
+def _codes(exchange: str) -> list[str]:
+    """The vendor's spelling of every ticker of an exchange, without the exchange."""
+    codes = [ticker.removesuffix(f".{exchange}") for ticker in vendor.universe() if _exchange_of(ticker) == exchange]
+    return [code.replace(".", "-") for code in codes]
+
+
 @vendor.get("/splits/<ticker>")
 def splits(ticker: str) -> Response:
     """The splits of one ticker in a window, oldest first, as new shares / old shares."""
@@ -117,9 +144,7 @@ def symbols(exchange: str) -> Response:
     if g.free:
         return REFUSALS["plan"]()
     is_delisted = request.args.get("delisted") == "1"
-    codes = [ticker.removesuffix(f".{exchange}") for ticker in vendor.universe() if _exchange_of(ticker) == exchange]
-    spellings = [code.replace(".", "-") for code in codes]
-    wanted = [code for code in spellings if bool(vendor.delisted(f"{code}.{exchange}")) is is_delisted]
+    wanted = [code for code in _codes(exchange) if bool(vendor.delisted(f"{code}.{exchange}")) is is_delisted]
     return _table("Code,Name,Country,Exchange,Currency,Type,Isin", [_symbol(code, exchange) for code in wanted])
 
 

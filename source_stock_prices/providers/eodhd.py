@@ -1,10 +1,25 @@
 """EODHD. Reference: https://eodhd.com/financial-apis/api-for-historical-data-and-volumes"""
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from source_stock_prices.providers.answer import Answer, text_at
 from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import ALL, RAW, Bar, Fields, Kind, Query, Request, Row, Rows, Rule
+from source_stock_prices.providers.terms import (
+    ALL,
+    ANY,
+    RAW,
+    Bar,
+    Fields,
+    Kind,
+    Query,
+    Request,
+    Row,
+    Rows,
+    Rule,
+    of_market,
+)
 
 MIDNIGHT = "The request quota resets at midnight GMT."
 # Refusals are plain text with Content-Type text/html.
@@ -33,10 +48,17 @@ RULES = (
 ONE_LETTER_EXCHANGES = ("F", "T", "V")
 """Frankfurt, Tokyo and TSX Venture. Any other single letter after a dot is a share class."""
 
+CLASS_HYPHEN = r"-(?=[A-EG-SUW-Z]$)"
+"""The hyphen before a share class that is none of these letters: users write BRK.B."""
+
+# A day of an exchange costs 100 calls: https://eodhd.com/financial-apis/api-limits. Its rows are those of a ticker with
+# {"code":"BRK-B","exchange_short_name":"US",...}: https://eodhd.com/financial-apis/bulk-api-eod-splits-dividends
+ONE_DAY = Request("/eod-bulk-last-day/{market}", {"date": "{start}", "fmt": "json"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Eodhd(Provider):
-    """Bars of one ticker a request, with raw prices and the adjusted close.
+    """Bars of one ticker a request, or of an exchange for one day, with raw prices and the adjusted close.
 
     What follows the last dot of a ticker is its exchange: VOW3.XETRA. A single letter is a share class instead, unless
     it is one of the exchanges with one letter: BRK.B is BRK-B.US. A ticker without an exchange is on `exchange`.
@@ -52,6 +74,7 @@ class Eodhd(Provider):
     key_in_params = {"api_token": "{api_key}"}
     rules = RULES
     exchange_after_dot = True
+    calls_by_date = 100
     error_keys = ("message", "error")
     fields = dict.fromkeys(adjustments, Fields(adjusted_close="adjusted_close"))
     bars_template = Request(
@@ -70,6 +93,37 @@ class Eodhd(Provider):
         if not dot or (len(exchange) == 1 and exchange not in ONE_LETTER_EXCHANGES):
             code, exchange = ticker, self.exchange
         return f"{code.replace('.', '-')}.{exchange}"
+
+    def market_of(self, ticker: str) -> str:
+        return f"{ANY}.{_exchange(self.spelling(ticker))}"
+
+    def request(self, query: Query) -> Request:
+        if self.is_by_date(query):
+            return self.ask(ONE_DAY, query, market=_exchange(self.spelling(query.tickers[0])))
+        return super().request(query)
+
+    def rows(self, answer: Answer, query: Query) -> Rows:
+        if not self.is_by_date(query):
+            return super().rows(answer, query)
+        wanted = {self.spelling(ticker): ticker for ticker in query.tickers}
+        return self._rows_by_date(answer, query.tickers[0], {} if of_market(query.tickers) else wanted)
+
+    def _rows_by_date(self, answer: Answer, ticker: str, wanted: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
+        """The rows of an exchange, each with its ticker: those `wanted` by their spelling or, if none are, all."""
+        exchange = _exchange(self.spelling(ticker))
+        for row in answer.json:
+            code = text_at(row, "code")
+            if not code:
+                yield "", row
+            elif not wanted:
+                yield self._ticker(code, exchange), row
+            elif name := wanted.get(f"{code}.{exchange}"):
+                yield name, row
+
+    def _ticker(self, code: str, exchange: str) -> str:
+        """How a user writes a ticker: the opposite of `spelling`."""
+        code = re.sub(CLASS_HYPHEN, ".", code)
+        return code if exchange == self.exchange else f"{code}.{exchange}"
 
     def has_rows(self, answer: Answer) -> bool:
         rows = answer.json
@@ -101,6 +155,10 @@ class Eodhd(Provider):
     def notice(self, answer: Answer, query: Query) -> str:
         # The free plan cuts a window to the last year and says so in every row, in the last one, or in one of its own.
         return _warning(answer.json)
+
+
+def _exchange(spelling: str) -> str:
+    return spelling.rpartition(".")[2]
 
 
 def _warning(rows: Rows) -> str:

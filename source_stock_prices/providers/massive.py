@@ -9,7 +9,6 @@ from re import findall
 from source_stock_prices.providers.answer import NUMBERS, Answer, new_york_day, number, on_host
 from source_stock_prices.providers.provider import SUSPENDED, Provider
 from source_stock_prices.providers.terms import (
-    ANY,
     MISREAD,
     RAW,
     SPLITS,
@@ -23,6 +22,7 @@ from source_stock_prices.providers.terms import (
     Row,
     Rows,
     Rule,
+    of_market,
 )
 
 RECENT = timedelta(days=28)
@@ -83,7 +83,7 @@ class Massive(Provider):
     adjustments = (RAW, SPLITS)
     adjustment_words = {RAW: "false", SPLITS: "true"}
     free_requests_per_minute = 5
-    whole_market_by_date = True
+    calls_by_date = 1
     key_in_headers = {"Authorization": "Bearer {api_key}"}
     rules = RULES
     error_keys = ("error", "message")
@@ -100,7 +100,7 @@ class Massive(Provider):
     base_url: str = "https://api.massive.com"
 
     def request(self, query: Query) -> Request:
-        return self.ask(ONE_DAY if _is_by_date(query) else self.bars_template, query)
+        return self.ask(ONE_DAY if self.is_by_date(query) else self.bars_template, query)
 
     def next_request(self, answer: Answer) -> Request | None:
         # The link has the host of the official API and no key, whatever host was asked.
@@ -120,9 +120,9 @@ class Massive(Provider):
 
     def rows(self, answer: Answer, query: Query) -> Rows:
         rows = _results(answer.json)
-        if query.tickers == (ANY,):
+        if of_market(query.tickers):
             return _with_tickers(rows)
-        if _is_by_date(query):
+        if self.is_by_date(query):
             wanted = frozenset(("", *query.tickers))
             return (pair for pair in _with_tickers(rows) if pair[0] in wanted)
         ticker = query.ticker
@@ -216,7 +216,3 @@ def _with_tickers(rows: Rows) -> Iterator[tuple[str, Row]]:
         except MISREAD:
             ticker = ""
         yield (ticker if type(ticker) is str else ""), row
-
-
-def _is_by_date(query: Query) -> bool:
-    return len(query.tickers) > 1 or query.tickers == (ANY,)

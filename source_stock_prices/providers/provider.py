@@ -47,6 +47,7 @@ from source_stock_prices.providers.terms import (
     Row,
     Rows,
     Rule,
+    of_market,
 )
 from source_stock_prices.secrecy import mask
 from source_stock_prices.sessions import NEW_YORK
@@ -85,8 +86,11 @@ class Provider:
     bars_per_request: ClassVar[int | None] = None
     """The bars, of all tickers together, up to which a request is charged once: each further page costs again."""
 
-    whole_market_by_date: ClassVar[bool] = False
-    """Whether one request has every ticker's bar of a day."""
+    calls_by_date: ClassVar[int | None] = None
+    """What a request for every ticker's bar of a day costs, in calls of the plan; None where there is no such request.
+
+    One for the bars of a ticker costs one call.
+    """
 
     key_in_headers: ClassVar[Mapping[str, str]] = {}
     """The headers that carry the key, of a vendor that takes it there: settings in braces, "Bearer {api_key}"."""
@@ -140,6 +144,18 @@ class Provider:
     def request(self, query: Query) -> Request:
         """The first request for a query."""
         return self.ask(self.bars_template, query)
+
+    def is_by_date(self, query: Query) -> bool:
+        """Whether a query is answered with a session of many tickers."""
+        if self.calls_by_date is not None and len(query.tickers) > self.tickers_per_request:
+            return True
+        return of_market(query.tickers)
+
+    def calls(self, query: Query) -> int:
+        """What the first page of a query costs, in calls of the plan."""
+        if self.is_by_date(query):
+            return self.calls_by_date or 1
+        return len(query.tickers) if self.charges_by_ticker else 1
 
     def next_request(self, answer: Answer) -> Request | None:
         """The request for the next page, where the vendor pages. It never leaves `base_url`'s host."""
@@ -331,7 +347,7 @@ class Provider:
 
     def market_rows(self, answer: Answer) -> tuple[int, int | None]:
         """How many rows an answer about the whole market has, and how many the vendor says it has; None where it does
-        not. Asked of vendors with `whole_market_by_date`.
+        not. Asked of vendors with `calls_by_date`.
         """
         return len(answer.json), None
 
@@ -350,6 +366,10 @@ class Provider:
         if dot and self.exchange_after_dot:
             return EXCHANGES.get(suffix)
         return NEW_YORK
+
+    def market_of(self, ticker: str) -> str:
+        """What stands for every ticker of the market that a request by date would find a ticker in."""
+        return ANY
 
     def objection(self, ticker: str) -> str:
         """Why a ticker of the vendor's is not served here, in a sentence; empty where it is."""

@@ -16,7 +16,7 @@ RAW, SPLITS, ALL = "raw", "splits", "all"
 USD = "USD"
 
 ANY = "*"
-"""In the place of a ticker: every ticker of the market."""
+"""In the place of a ticker: every ticker of the market. `*.XETRA`: every one of an exchange."""
 
 TICKER = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9^$][A-Za-z0-9.^$&=:/_+~-]{0,31}")
 """Every character that occurs in a ticker on some exchange, or in some vendor's spelling of it."""
@@ -36,11 +36,21 @@ def is_ticker(text: str) -> bool:
     return TICKER.fullmatch(text) is not None and mask(text) == text
 
 
+def is_market(ticker: str) -> bool:
+    """Whether a ticker stands for every one of a market."""
+    return ticker == ANY or ticker.startswith(f"{ANY}.")
+
+
+def of_market(tickers: Iterable[str]) -> bool:
+    """Whether tickers stand for every one of a market: then there is only one."""
+    return any(map(is_market, tickers))
+
+
 class Query(NamedTuple):
     """One question: the daily bars of some tickers in a window whose two ends are inclusive.
 
     There is more than one ticker for vendors with `tickers_per_request` above 1, and for those with
-    `whole_market_by_date` in a window of one day; the latter can be asked for ANY in such a window.
+    `calls_by_date` in a window of one day; the latter can be asked for ANY in such a window.
 
     `today` is the calendar day in New York on which the question is asked, for vendors whose ranges count back from it.
     """
