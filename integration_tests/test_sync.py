@@ -506,7 +506,7 @@ def test_it_says_who_serves_the_whole_market(sandbox: Sandbox) -> None:
     message = check(config(sandbox, "tiingo", "*"), now=at(sandbox, FRIDAY_EVENING)).connection["message"]
     assert (
         message
-        == "stock_ticker: Tiingo cannot serve '*', the whole market. Supported by: Massive (formerly Polygon.io)."
+        == "stock_ticker: Tiingo cannot serve '*', the whole market. Supported by: Massive (formerly Polygon.io), EODHD."
     )
 
 

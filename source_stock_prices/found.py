@@ -58,13 +58,15 @@ class Findings(Stream):
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[StreamData]:
         provider = self._prices.provider
+        ends = map(self._prices.horizon.end, self._prices.config.tickers)
+        last_day = max(ends)
         streams: list[StockPrices | Events] = [self._prices, *self._others]
         for stream in streams:
             yield from findings.records(
                 stream.findings,
                 found_at=self._found_at,
                 stream=stream.name,
-                last_day=self._prices.end,
+                last_day=last_day,
                 title=provider.title,
                 provider=provider.name,
             )

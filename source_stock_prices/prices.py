@@ -22,7 +22,7 @@ from source_stock_prices import healing, plan, sessions
 from source_stock_prices.arrivals import Arrivals
 from source_stock_prices.config import Config
 from source_stock_prices.entries import Entries
-from source_stock_prices.errors import ProviderError
+from source_stock_prices.errors import ProviderError, names
 from source_stock_prices.findings import (
     OLDER_UNREACHED,
     ONE_BY_ONE,

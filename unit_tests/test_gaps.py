@@ -221,7 +221,7 @@ def tokyo(monkeypatch: pytest.MonkeyPatch) -> Gaps:
 def test_it_tells_of_sessions_of_another_exchange(tokyo: Gaps) -> None:
     """A holiday there is no gap, whatever New York does on it."""
     tokyo.read(QUERY, LONDON, bars(*without(3, 11), ticker=LONDON), is_new=True)
-    (line,) = tokyo.lines()
+    (line,) = told(tokyo)
     assert f"has no bar for 1 session of 1 ticker: {LONDON} 2026-11-11." in line
 
 
@@ -230,7 +230,7 @@ def test_it_tells_of_a_hole_of_another_exchange_that_is_given_up(tokyo: Gaps) ->
     served = bars(9, 10, 12, 13, 16, 17, 18, 19, 20, ticker=LONDON)
     tokyo.read_on(QUERY._replace(start=day(9)), LONDON, served, {day(9), day(10), day(12), day(13)}, day(13))
     tokyo.given_up(LONDON, day(12))
-    (line,) = tokyo.lines()
+    (line,) = told(tokyo)
     assert f"still has no bar for 1 session of 1 ticker: {LONDON} 2026-11-11." in line
 
 
@@ -240,5 +240,5 @@ def test_it_tells_of_long_gaps_alone_where_a_calendar_does_not_reach(tokyo: Gaps
     query = QUERY._replace(start=start, end=date(1997, 1, 31))
     served = [Bar(LONDON, day, 1.0) for day in (start, date(1996, 12, 9), date(1996, 12, 30), date(1997, 1, 31))]
     tokyo.read(query, LONDON, served, is_new=True)
-    (line,) = tokyo.lines()
+    (line,) = told(tokyo)
     assert f"longer than any exchange is closed: {LONDON} 1996-12-09 to 1996-12-30, {LONDON} 1996-12-30" in line
