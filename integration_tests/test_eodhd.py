@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.front_door import Output, as_message, read, table
+from integration_tests.front_door import Output, as_message, check, read, table
 from integration_tests.sandbox import FREE_KEY, Sandbox
 from integration_tests.scenario import FRIDAY_EVENING, at, config, many
 from source_stock_prices.providers import PROVIDERS
@@ -117,6 +117,27 @@ def test_it_says_that_a_free_key_has_no_whole_exchange(sandbox: Sandbox) -> None
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     assert (output.exit_code, output.records) == (1, [])
     assert output.error and "Bulk requests are prohibited for free users" in output.error["message"]
+
+
+def test_it_says_which_streams_have_no_whole_exchange(sandbox: Sandbox) -> None:
+    """Prices are read all the same."""
+    sandbox.universe = ["VOW3.XETRA"]
+    settings = config(sandbox, "eodhd", "*.XETRA", start_date="2026-11-20")
+    streams = ("stock_prices", "dividends", "tickers")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=streams)
+    assert output.exit_code == 1
+    assert output.error and "EODHD cannot serve dividends for '*.XETRA', a whole market." in output.error["message"]
+    assert [row["date"] for row in output.rows("stock_prices")] == ["2026-11-20"]
+
+
+@pytest.mark.parametrize(
+    ("market", "sentence"),
+    [("*.CC", "no calendar is known for the exchange of '*.CC'"), ("*.PLUTO", "no calendar is known")],
+)
+def test_it_reads_no_exchange_whose_sessions_it_does_not_know(sandbox: Sandbox, market: str, sentence: str) -> None:
+    """Crypto trades at weekends, too: days would be missing without a word."""
+    message = check(config(sandbox, "eodhd", market), now=at(sandbox, FRIDAY_EVENING)).connection["message"]
+    assert sentence in message
 
 
 @pytest.fixture

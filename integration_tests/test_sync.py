@@ -504,10 +504,8 @@ def test_it_stops_at_a_list_of_splits_without_an_end(sandbox: Sandbox, monkeypat
 def test_it_says_who_serves_the_whole_market(sandbox: Sandbox) -> None:
     """Where a request has one ticker, thousands of them are no plan."""
     message = check(config(sandbox, "tiingo", "*"), now=at(sandbox, FRIDAY_EVENING)).connection["message"]
-    assert (
-        message
-        == "stock_ticker: Tiingo cannot serve '*', the whole market. Supported by: Massive (formerly Polygon.io), EODHD."
-    )
+    assert message.startswith("stock_ticker: Tiingo cannot serve '*', the whole market. Supported by:")
+    assert message.endswith("Massive (formerly Polygon.io), EODHD.")
 
 
 @pytest.mark.parametrize(

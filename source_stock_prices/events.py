@@ -34,6 +34,7 @@ from requests import Response
 from urllib3 import HTTPResponse
 
 from source_stock_prices import plan, state
+from source_stock_prices.config import ConfigError
 from source_stock_prices.errors import (
     RAISED,
     ProviderError,
@@ -179,7 +180,17 @@ class Events(Stream):
     ) -> Iterator[StreamData]:
         return self._sync.records(stream_slice or {}, self.state)
 
+    def check_market(self) -> None:
+        """Raises ConfigError where every ticker of a market is wanted, and the vendor has no such list of events."""
+        market = self._config.market
+        if market and not self._parameters.get("whole_market"):
+            raise ConfigError(
+                f"{self.provider.title} cannot serve {self.name} for {market!r}, a whole market. Deselect the stream,"
+                " or list tickers in stock_ticker."
+            )
+
     def queries(self, seen: State, report: Report) -> list[Query]:
+        self.check_market()
         self._first = {}
         queries = plan.event_queries(
             self._config.tickers,

@@ -259,6 +259,30 @@ def test_it_rechecks_sessions_before_a_start_that_was_moved_later() -> None:
     assert days(queries) == november(10, 16, 18, 19, 20)
 
 
+def on_two_exchanges(xetra: int, london: int) -> tuple[tuple[str, ...], dict[str, dict[str, Any]], Facts]:
+    """So many tickers of each, and a vendor whose plan counts a day of an exchange as a hundred calls."""
+    tickers = [f"T{n}.XETRA" for n in range(xetra)] + [f"T{n}.LSE" for n in range(london)]
+    entries = {ticker: seen(date(2026, 11, 19)) for ticker in tickers}
+    facts = FACTS._replace(calls_by_date=100, market_of=lambda ticker: ticker.rpartition(".")[2])
+    return tuple(tickers), entries, facts
+
+
+@pytest.mark.parametrize(("count", "requests"), [(499, 499), (500, 5), (5000, 5)])
+def test_it_asks_by_date_once_that_is_fewer_calls_of_the_plan(count: int, requests: int) -> None:
+    """A request less is no gain where it costs a hundred. Of as many calls, the fewest requests."""
+    tickers, entries, facts = on_two_exchanges(count, 0)
+    assert len(plan.price_queries(tickers, entries, facts)) == requests
+
+
+def test_it_weighs_each_exchange_by_itself() -> None:
+    """A request by date has one of them."""
+    tickers, entries, facts = on_two_exchanges(600, 400)
+    queries = plan.price_queries(tickers, entries, facts)
+    alone = [query.ticker for query in queries if not is_by_date(query)]
+    assert alone == [f"T{n}.LSE" for n in range(400)]
+    assert days(query for query in queries if is_by_date(query)) == november(10, 16, 18, 19, 20)
+
+
 # The whole market
 
 
