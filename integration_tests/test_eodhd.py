@@ -75,12 +75,9 @@ def test_it_reads_a_whole_exchange_a_session_a_request(sandbox: Sandbox) -> None
     sandbox.requests.clear()
     named = config(sandbox, "eodhd", "SAP.XETRA", start_date="2026-11-16")
     last = read(named, now=at(sandbox, thanksgiving.add(days=1)), state=as_message(later.state))
-    assert {row["date"] for row in last.records} == {
-        "2026-11-16",
-        "2026-11-26",
-        "2026-11-27",
-    }  # the oldest is forgotten
-    assert [asked.params["from"] for asked in sandbox.requests] == ["2026-11-16"]
+    # Of the 16th the market remembers nothing any more.
+    assert {row["date"] for row in last.records} == {"2026-11-16", "2026-11-26", "2026-11-27"}
+    assert [asked.path for asked in sandbox.requests] == ["/eod/SAP.XETRA"]
 
 
 def test_it_reads_the_exchange_of_the_setting_where_none_is_named(sandbox: Sandbox) -> None:
