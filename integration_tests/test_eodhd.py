@@ -123,7 +123,7 @@ def test_it_says_which_streams_have_no_whole_exchange(sandbox: Sandbox) -> None:
     streams = ("stock_prices", "dividends", "tickers")
     output = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=streams)
     assert output.exit_code == 1
-    assert output.error and "EODHD cannot serve dividends for '*.XETRA', a whole market." in output.error["message"]
+    assert output.error and "EODHD has no stream dividends, which is in the catalog." in output.error["message"]
     assert [row["date"] for row in output.rows("stock_prices")] == ["2026-11-20"]
 
 

@@ -34,7 +34,6 @@ from requests import Response
 from urllib3 import HTTPResponse
 
 from source_stock_prices import plan, state
-from source_stock_prices.config import ConfigError
 from source_stock_prices.errors import (
     RAISED,
     ProviderError,
@@ -94,7 +93,7 @@ def definitions(provider: str, tickers: Sequence[str]) -> list[Mapping[str, Any]
     found = []
     for definition in manifest(provider)["streams"]:
         is_by_name = definition.get("$parameters", {}).get("is_by_name")
-        if not is_by_name or ANY not in tickers:
+        if not is_by_name or not of_market(tickers):
             found.append(definition)
     return found
 
@@ -180,17 +179,7 @@ class Events(Stream):
     ) -> Iterator[StreamData]:
         return self._sync.records(stream_slice or {}, self.state)
 
-    def check_market(self) -> None:
-        """Raises ConfigError where every ticker of a market is wanted, and the vendor has no such list of events."""
-        market = self._config.market
-        if market and not self._parameters.get("whole_market"):
-            raise ConfigError(
-                f"{self.provider.title} cannot serve {self.name} for {market!r}, a whole market. Deselect the stream,"
-                " or list tickers in stock_ticker."
-            )
-
     def queries(self, seen: State, report: Report) -> list[Query]:
-        self.check_market()
         self._first = {}
         queries = plan.event_queries(
             self._config.tickers,

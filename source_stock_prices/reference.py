@@ -70,7 +70,6 @@ class Tickers(Events):
         return self._lists[self.list_name] > 1
 
     def queries(self, seen: State, report: Report) -> list[Query]:
-        self.check_market()
         self._begin()
         return self._queries(self._config.tickers)
 
