@@ -39,7 +39,7 @@ REACTIONS: Mapping[Kind, Reaction] = {
     Kind.BAD_ADDRESS: Reaction(
         ResponseAction.FAIL,
         FailureType.config_error,
-        "{base_url} is not a valid address for {title}.{said} Correct base_url.",
+        "{base_url} is not a valid address for {title}, or that of a proxy is not valid.{said} Correct it.",
     ),
     Kind.BAD_CREDENTIALS: Reaction(
         ResponseAction.FAIL,

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, TextIO
+from urllib.request import getproxies
 
 from source_stock_prices.decoding import (
     END,
@@ -57,6 +58,8 @@ class Secrets:
     def __init__(self, secrets: Iterable[str]) -> None:
         long_enough = [secret for secret in secrets if len(secret) >= SHORTEST]
         self.secrets = tuple(dict.fromkeys(long_enough))
+        self.have_backslashes = "\\" in "".join(self.secrets)
+        """In JSON, a backslash of a key may stand beside that of an escape, and cannot be told from it."""
         patterns: set[str] = set()
         pieces: set[str] = set()
         self.shortest = FRAGMENT
@@ -128,9 +131,11 @@ _secrets = Secrets(())
 
 
 def guard(secrets: Iterable[str]) -> None:
-    """From now on these keys are masked, and no others."""
+    """From now on these keys are masked, the passwords of the proxies in the environment, and no others."""
     global _secrets
-    found = Secrets(secrets)
+    proxies = getproxies().values()
+    passwords = chain.from_iterable(map(_login, proxies))
+    found = Secrets([*secrets, *passwords])
     if found.secrets != _secrets.secrets:
         _secrets = found
 
@@ -150,8 +155,14 @@ def found_in(config: Any) -> Iterator[str]:
         elif SETTING.search(str(name)):
             yield str(value).strip()
         elif isinstance(value, str) and "//" in value:
-            user = value.partition("//")[2].rpartition("@")[0]
-            yield from (user, user.partition(":")[2])
+            yield from _login(value)
+
+
+def _login(address: str) -> tuple[str, str]:
+    """The user with the password in an address, and the password; both are empty where there is none."""
+    host = address.partition("//")[2] or address
+    user = host.rpartition("@")[0]
+    return user, user.partition(":")[2]
 
 
 def mask(text: str, depth: int = MAX_DEPTH) -> str:
@@ -176,12 +187,14 @@ def mask_line(line: str) -> str:
     """
     depth = 0 if line.startswith(STATE) else MAX_DEPTH
     masked = mask(line, depth)
-    if masked == line:
+    if masked == line and not _secrets.have_backslashes:
         return line
     try:
         message = json.loads(line)
     except ValueError:
         return masked
+    if masked == line and _masked(message) == message:
+        return line
     end = "\n" if line.endswith("\n") else ""
     return json.dumps(_masked(message), separators=(",", ":")) + end
 
