@@ -487,7 +487,7 @@ def _check_market(market: str, provider: Provider) -> None:
             f"stock_ticker: {provider.title} cannot serve {market!r}, the whole market. Supported by:"
             f" {', '.join(titles)}."
         )
-    if market != ANY and not provider.exchange_after_dot:
+    if market != ANY and not provider.exchange_suffix:
         raise ConfigError(f"stock_ticker: {provider.title} serves one market only. Set '*' instead of {market!r}.")
     if not has_calendar(provider.exchange_of(market)):
         raise ConfigError(

@@ -6,7 +6,6 @@ from datetime import timedelta
 from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, RAW, Fields, Kind, Query, Request, Rows, Rule
-from source_stock_prices.sessions import NEW_YORK
 
 LAST_100_ONLY = "A free key covers the last 100 sessions, which are some 19 weeks."
 # Every refusal has status 200; several mention premium plans and 25 requests a day but mean neither.
@@ -33,9 +32,6 @@ RULES = (
 )
 
 SERIES = "Time Series (Daily)"
-
-LISTING = "symbol,name,exchange"
-"""How the table of its tickers begins, the only answer that is no JSON."""
 
 COMPACT = 100
 """Sessions of the short answer, the only one a free key can request. It ends with the latest session."""
@@ -66,7 +62,7 @@ class AlphaVantage(Provider):
     free_requests_per_minute = 60
     key_in_params = {"apikey": "{api_key}"}
     rules = RULES
-    exchange_after_dot = True
+    exchange_suffix = r"\.(..+)$"  # TSCO.LON, but BRK.B
     error_keys = ("Error Message", "Information", "Note")
     fields = {RAW: AS_TRADED, ALL: AS_TRADED._replace(volume="6. volume", **MORE)}
     containers = {SERIES: dict, "data": list}  # prices are an object of days; splits and dividends are a list
@@ -77,10 +73,6 @@ class AlphaVantage(Provider):
     api_key: str = field(repr=False)
     base_url: str = "https://www.alphavantage.co"
 
-    def exchange_of(self, ticker: str) -> str | None:
-        has_exchange = len(ticker.partition(".")[2]) > 1  # TSCO.LON, but BRK.B
-        return super().exchange_of(ticker) if has_exchange else NEW_YORK
-
     def currency(self, ticker: str) -> str | None:
         return super().currency(ticker) or CURRENCIES.get(ticker.partition(".")[2])
 
@@ -89,8 +81,8 @@ class AlphaVantage(Provider):
         return self.ask(self.bars_template, query, size=size)
 
     def has_rows(self, answer: Answer) -> bool:
-        if answer.text.startswith(LISTING):
-            return True
+        if answer.text.startswith("symbol,name,exchange"):
+            return True  # the table of its tickers, the only answer that is no JSON
         return super().has_rows(answer) and not answer.text_at("Error Message")
 
     def words(self, answer: Answer) -> str | None:

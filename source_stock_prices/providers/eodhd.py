@@ -73,7 +73,7 @@ class Eodhd(Provider):
     adjustments = (RAW, ALL)
     key_in_params = {"api_token": "{api_key}"}
     rules = RULES
-    exchange_after_dot = True
+    exchange_suffix = r"\.([^.]*)$"
     calls_by_date = 100
     error_keys = ("message", "error")
     fields = dict.fromkeys(adjustments, Fields(adjusted_close="adjusted_close"))

@@ -57,7 +57,7 @@ class Fmp(Provider):
     adjustment_words = {RAW: "non-split-adjusted", SPLITS: "full", ALL: "dividend-adjusted"}
     key_in_headers = {"apikey": "{api_key}"}
     rules = RULES
-    exchange_after_dot = True
+    exchange_suffix = r"\.([^.]*)$"
     error_keys = ("Error Message", "error")
     fields = {RAW: ADJ, SPLITS: Fields(), ALL: ADJ._replace(adjusted_close="adjClose")}
     class_dot = r"\.(?=[ABC]$)"  # ULVR.L keeps its dot: no exchange has the suffix A, B or C

@@ -11,7 +11,6 @@ from typing import Any
 from source_stock_prices.providers.answer import Answer, calendar_day, new_york_day, trim
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, RAW, SPLITS, Fields, Kind, Query, Request, Row, Rows, Rule
-from source_stock_prices.sessions import NEW_YORK
 
 OTHER_RANGES = "If the key is correct, the service may not have this chart: some reply the same to a range they lack."
 # Refusals are plain text with Content-Type text/html.
@@ -57,6 +56,7 @@ class Iex(Provider):
     title = "IEX Cloud compatible service"
     key_url = ""
     adjustments = (RAW, SPLITS, ALL)
+    exchange_suffix = "-(..+)$"  # VOD-LN, but KIM-L
     key_in_params = {"token": "{api_key}"}
     rules = RULES
     fields = {RAW: RAW_FIELDS, SPLITS: Fields(adjusted_close=PRICE), ALL: ALL_FIELDS}
@@ -81,10 +81,6 @@ class Iex(Provider):
     def day(self, row: Row) -> date:
         # The later shape has the day in `priceDate`, with `date` as text or as milliseconds at midnight UTC.
         return _day(row.get("pricedate") or row["date"])
-
-    def exchange_of(self, ticker: str) -> str | None:
-        exchange = ticker.partition("-")[2]
-        return None if len(exchange) > 1 else NEW_YORK  # VOD-LN, but KIM-L
 
 
 def _in_one_shape(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -73,7 +73,7 @@ class Marketstack(Provider):
     bars_per_request = ROWS
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
-    exchange_after_dot = True
+    exchange_suffix = r"\.([^.]*)$"
     fields = {RAW: AS_TRADED, ALL: ADJUSTED}
     containers = {"data": list, "symbol": str}  # what it knows of a ticker has no `data` around it
     optional_fields = frozenset(("dividend", "split_factor"))  # an index has neither

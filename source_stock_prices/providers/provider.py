@@ -131,8 +131,8 @@ class Provider:
     adjusts_close_only: ClassVar[bool] = False
     """Whether of fully adjusted prices only the close is sent: the others are scaled here as it is."""
 
-    exchange_after_dot: ClassVar[bool] = False
-    """Whether what follows the last dot of a ticker, in the vendor's spelling, is its exchange."""
+    exchange_suffix: ClassVar[str] = ""
+    """A pattern of what ends a ticker, in the vendor's spelling, and names its exchange in a group: of VOW3.XETRA."""
 
     ignores_window: ClassVar[bool] = False
     """Whether answers have bars outside the window: those are passed over."""
@@ -362,10 +362,8 @@ class Provider:
 
         With `*` it is that of the whole market.
         """
-        _, dot, suffix = self.spelling(ticker).rpartition(".")
-        if dot and self.exchange_after_dot:
-            return EXCHANGES.get(suffix)
-        return NEW_YORK
+        suffix = re.search(self.exchange_suffix, self.spelling(ticker)) if self.exchange_suffix else None
+        return EXCHANGES.get(suffix[1]) if suffix else NEW_YORK
 
     def market_of(self, ticker: str) -> str:
         """What stands for every ticker of the market that a request by date would find a ticker in."""
