@@ -51,13 +51,14 @@ def end_of_workers() -> None:
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the connector would have waited, in order. It does not."""
+def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The seconds that the connector would have waited, in order. It does not. Its workers end before the next test."""
     waited: list[float] = []
     clock = SimpleNamespace(sleep=waited.append, monotonic=time.monotonic)
     for module in (rate_limiting, call_rate, _sync, http):
         monkeypatch.setattr(module, "time", clock)
-    return waited
+    yield waited
+    end_of_workers()
 
 
 @pytest.fixture(autouse=True)

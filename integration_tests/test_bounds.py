@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from integration_tests.conftest import end_of_workers
 from integration_tests.front_door import Output, check, read
 from integration_tests.liar import Liar, Parts, chunked, response
 from integration_tests.scenario import FRIDAY_EVENING, VENDORS
@@ -244,6 +245,7 @@ def test_it_counts_the_time_of_each_response_anew(monkeypatch: pytest.MonkeyPatc
         ask(liar.url, ticker=", ".join(f"T{letter}" for letter in "ABCDEFGH"))
         assert liar.requests >= 8
         assert liar.connections <= 5
+    end_of_workers()
     assert not bounds.DEADLINE._in_use
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 
 import pytest
 
@@ -143,17 +144,13 @@ FAR = [
 
 
 @every_provider
-@pytest.mark.parametrize("value", FAR, ids=range(len(FAR)))
-@pytest.mark.parametrize("name", ["Retry-After", "Date", "X-RateLimit-Reset", "Location"])
-@pytest.mark.parametrize("status", [302, 429, 503])
-def test_it_takes_a_header_out_of_any_range_for_none(
-    provider: type[Provider], status: int, name: str, value: str
-) -> None:
+def test_it_takes_a_header_out_of_any_range_for_none(provider: type[Provider]) -> None:
     """What a header says is arithmetic on a stranger's text, and must not end the sync."""
     case = next(case for case in cases("responses", "bars") if case.name == provider.name)
-    headers = {"Date": NOON, name: value}
-    problem = case.provider.problem(
-        answer(case._replace(data={**case.data, "status": status, "headers": headers}), b"")
-    )
-    assert problem is not None
-    assert problem.wait is None or 0 < problem.wait <= 3600
+    names = ("Retry-After", "Date", "X-RateLimit-Reset", "Location")
+    for status, name, value in product((302, 429, 503), names, FAR):
+        headers = {"Date": NOON, name: value}
+        odd = case._replace(data={**case.data, "status": status, "headers": headers})
+        problem = case.provider.problem(answer(odd, b""))
+        assert problem is not None, headers
+        assert problem.wait is None or 0 < problem.wait <= 3600, headers

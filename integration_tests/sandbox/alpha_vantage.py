@@ -13,6 +13,12 @@ from integration_tests.sandbox.book import Event
 from integration_tests.sandbox.vendor import TOLD_AHEAD, Hours, Vendor, answer, sandbox
 from source_stock_prices.providers.sample_market import FIRST_SESSION, Trade
 
+COMPACT = 100
+"""Days of the short answer."""
+
+A_YEAR = timedelta(days=366)
+"""It has more sessions than the short answer."""
+
 PLANS = "You may subscribe to any of the premium plans at https://www.alphavantage.co/premium/"
 DEMO = (
     "The **demo** API key is for demo purposes only. Please claim your free API key at "
@@ -139,13 +145,18 @@ def _series(function: str, ticker: str) -> Response:
         return REFUSALS["plan"]()
     if size == "full" and (g.free or sandbox().reach):
         return REFUSALS["full"]()
-    raw, adjusted = (vendor.bars(ticker, FIRST_SESSION, date.max, each)[::-1] for each in ("raw", "all"))
+    raw = vendor.bars(ticker, vendor.now.date() - A_YEAR, date.max, "raw")
+    if size == "full" or len(raw) < COMPACT:
+        raw = vendor.bars(ticker, FIRST_SESSION, date.max, "raw")
+    adjusted = raw
+    if function == "TIME_SERIES_DAILY_ADJUSTED":
+        adjusted = vendor.bars(ticker, raw[0].date, date.max, "all")
     rows = {
         trade.date.isoformat(): vendor.told(ticker, trade.date, SERIES[function](trade, other.close))
-        for trade, other in zip(raw, adjusted, strict=True)
+        for trade, other in zip(raw[::-1], adjusted[::-1], strict=True)
     }
-    latest = dict(list(rows.items())[:100]) if size == "compact" else rows
-    return answer({"Meta Data": _meta(function, ticker, size, raw[0].date), "Time Series (Daily)": latest})
+    latest = dict(list(rows.items())[:COMPACT]) if size == "compact" else rows
+    return answer({"Meta Data": _meta(function, ticker, size, raw[-1].date), "Time Series (Daily)": latest})
 
 
 def _meta(function: str, ticker: str, size: str, latest: date) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -216,7 +217,7 @@ class Book:
         listed, delisted = self._listed.get(ticker), self._delisted.get(ticker)
         first = max(start, listed) if listed else start
         last = min(end, as_of, delisted - timedelta(days=1)) if delisted else min(end, as_of)
-        window = [self._edited(ticker, trade) for trade in market.trades(name, first, last)]
+        window = [self._edited(ticker, trade) for trade in _traded(name, first, last)]
         if adjustment != "raw":
             splits = _factors(name, as_of, dividends=False)
             factors = _factors(name, as_of, dividends=True) if adjustment == "all" else splits
@@ -277,6 +278,18 @@ def _session(ticker: str, day: date) -> date:
     if not is_session(day, exchange):
         raise ValueError(f"{day} is not a trading day of {exchange}")
     return day
+
+
+# The market caches the history of only a few tickers, and a response for the whole market needs all of them.
+@lru_cache(maxsize=64)
+def _known(ticker: str, year: int) -> tuple[Trade, ...]:
+    return market.history(ticker, date(year, 12, 31))
+
+
+def _traded(ticker: str, start: date, end: date) -> tuple[Trade, ...]:
+    known = _known(ticker, end.year)
+    first = bisect_left(known, start, key=lambda trade: trade.date)
+    return known[first : bisect_right(known, end, key=lambda trade: trade.date)]
 
 
 @lru_cache(maxsize=64)
