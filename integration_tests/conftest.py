@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from airbyte_cdk.sources.streams import call_rate
 from airbyte_cdk.sources.streams.http import rate_limiting
 from backoff import _sync
@@ -16,6 +17,9 @@ from hypothesis import HealthCheck, Phase, settings
 
 from integration_tests.sandbox import Sandbox
 from source_stock_prices import http, stream
+
+yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Each sync reads the spec and the manifests: in C that takes a tenth of the time."""
 
 DRAWN = settings(
     max_examples=int(os.environ.get("EXAMPLES", "6")),
