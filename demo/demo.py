@@ -73,10 +73,11 @@ def main() -> None:
     ((ticker, day, factor),) = ask(SPLIT)
     print(f"\n{ticker} split {factor:.0f} for 1 on {day}, between the two syncs. The split divided its older prices,")
     others = " and ".join(other for other in reread if other != ticker)
-    print(f"so sync 2 read {ticker} again from the start; {others}, too: dividends changed adjusted_close.")
-    print("Of a ticker without such an event it wrote the new bars and the last one.\n")
+    print(f"so sync 2 read {ticker} again from the start. It did the same for {others}, whose dividends")
+    print("changed the older values of adjusted_close. For the others it wrote only what was new,")
+    print("and the last known bar once more.\n")
 
-    print("The table findings has what a person should look at. Sync 2 found:\n")
+    print("The table findings lists what a person should look at. Sync 2 found:\n")
     for name, found_on, kind, detail in ask(FINDINGS):
         print(f"  {name:<6}{found_on}   {kind}")
         print(f"        {detail}")
