@@ -151,3 +151,15 @@ def test_it_says_whose_sessions_it_cannot_watch(sandbox: Sandbox) -> None:
         "2026-11-24",
         "2026-11-25",
     }
+
+
+def test_it_reads_a_whole_exchange_by_its_own_sessions(sandbox: Sandbox) -> None:
+    """A session a request, over Christmas: none too early, and none missing."""
+    winter = Winter(sandbox, "eodhd", CHRISTMAS[0])
+    winter.listings = dict.fromkeys(("BMW.XETRA", "SAP.XETRA", "VOW3.XETRA"), XETRA)
+    winter.config["stock_ticker"] = "*.XETRA"
+    sandbox.universe = [*winter.listings, "AAPL"]
+    for day in CHRISTMAS:
+        winter.sync(day)
+    histories = [asked for asked in sandbox.requests if asked.path != "/eod-bulk-last-day/XETRA"]
+    assert len(histories) < 3  # of a ticker that paid a dividend, for its adjusted close

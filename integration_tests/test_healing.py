@@ -290,12 +290,12 @@ def test_it_tells_of_a_hole_that_leaves_the_window(sandbox: Sandbox, vendor: str
     assert any("AAPL" in line and "2026-11-09" in line for line in said.splitlines())
 
 
-@pytest.mark.parametrize("tickers", ["*", ", ".join(many(12))])
+@pytest.mark.parametrize(("vendor", "tickers"), [("massive", "*"), ("massive", ", ".join(many(12))), ("eodhd", "*")])
 @pytest.mark.parametrize("age", [1, 2, 4, 8])
-def test_it_asks_for_sessions_of_some_ages_again(sandbox: Sandbox, tickers: str, age: int) -> None:
+def test_it_asks_for_sessions_of_some_ages_again(sandbox: Sandbox, vendor: str, tickers: str, age: int) -> None:
     """Where a request is a session of the whole market: four beside the new one. The newest session has the age 0."""
     sandbox.universe = many(12)
-    connection = Connection(sandbox, "massive", tickers)
+    connection = Connection(sandbox, vendor, tickers)
     connection.sync(WEDNESDAY)
     aged = between(date(2026, 11, 2), date(2026, 11, 19))[-1 - age]
     sandbox.correct(sandbox.universe[4], aged, close=12.34)
@@ -421,7 +421,13 @@ def test_it_reads_again_since_the_first_day_though_the_start_is_later_now(
     assert connection.closes() == connection.served()
 
 
-BY_EVERY_WAY = [("tiingo", "AAPL, KO"), ("alpaca", "AAPL, KO"), ("massive", ", ".join(many(12))), ("massive", "*")]
+BY_EVERY_WAY = [
+    ("tiingo", "AAPL, KO"),
+    ("alpaca", "AAPL, KO"),
+    ("massive", ", ".join(many(12))),
+    ("massive", "*"),
+    ("eodhd", "*"),
+]
 
 
 @pytest.mark.parametrize(("vendor", "tickers"), BY_EVERY_WAY)

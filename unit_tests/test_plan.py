@@ -295,6 +295,19 @@ def test_it_asks_for_every_session_of_a_market_that_was_never_read() -> None:
     assert days(plan.market_queries(ANY, {}, FACTS)) == list(sessions.between(START, END))
 
 
+def test_it_rechecks_nothing_before_the_market_was_read() -> None:
+    """A session before the start would be rows that nobody asked for."""
+    entries = {ANY: seen(date(2026, 11, 19), date(2026, 11, 17))}
+    assert days(plan.market_queries(ANY, entries, FACTS)) == november(18, 19, 20)
+
+
+def test_it_reads_again_the_tickers_of_the_market_alone() -> None:
+    """Those of another exchange wait for its turn."""
+    entries = {"*.LSE": seen(date(2026, 11, 20)), "A.LSE": {"again": True}, "B.XETRA": {"again": True}}
+    facts = FACTS._replace(market_of=lambda ticker: f"*.{ticker.rpartition('.')[2]}")
+    assert [query.tickers for query in plan.market_queries("*.LSE", entries, facts)] == [("A.LSE",)]
+
+
 @pytest.mark.parametrize(
     ("recheck_sessions", "asked"),
     [(0, (19, 20)), (1, (19, 20)), (2, (18, 19, 20)), (10, (10, 16, 18, 19, 20))],
