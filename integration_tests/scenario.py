@@ -60,8 +60,8 @@ def many(count: int) -> list[str]:
 
 
 def failed(entry: dict[str, Any]) -> dict[str, Any]:
-    """What the state has of a ticker that failed: all that it had before, and a mark to ask for it last."""
-    return {**entry, "failed": True}
+    """What the state has of a ticker that failed on Friday: all that it had before, and marks to ask for it last."""
+    return {**entry, "failed": True, "tried": "2026-11-20"}
 
 
 def last_served(vendor: str, now: DateTime = FRIDAY_EVENING) -> date:

@@ -8,7 +8,17 @@ import pytest
 
 from integration_tests.front_door import as_message, read, table
 from integration_tests.sandbox import Sandbox
-from integration_tests.scenario import FRIDAY_EVENING, GARBLED, PASSING, VENDORS, config, faults_of, last_served, many
+from integration_tests.scenario import (
+    FRIDAY_EVENING,
+    GARBLED,
+    PASSING,
+    VENDORS,
+    config,
+    failed,
+    faults_of,
+    last_served,
+    many,
+)
 from source_stock_prices.http import MAX_TRIES
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.report import MAX_FAILURES_IN_A_ROW
@@ -86,7 +96,7 @@ def test_it_sets_a_ticker_aside_whose_answer_is_no_good(sandbox: Sandbox, vendor
     assert output.error and output.error["failure_type"] == failure
     assert sentence in output.error["message"]
     assert set(output.synced) == {"AAPL", "GOOG"} == {row["stock_ticker"] for row in output.records}
-    assert output.state["MSFT"] == {"failed": True}
+    assert output.state["MSFT"] == failed({})
 
     sandbox.reset()
     sandbox.now = FRIDAY_EVENING

@@ -261,7 +261,7 @@ def test_it_sets_a_ticker_aside_whose_answer_is_no_good(sandbox: Sandbox, vendor
         [name for name in STREAMS[vendor] if (vendor, name) not in OF_LISTS]
     )
     state = output.states_of("stock_splits")[-1]
-    assert state.pop("MSFT") == {"failed": True}
+    assert state.pop("MSFT") == {"failed": True, "tried": "2026-11-20"}
     assert set(state) == {"AAPL", "BRK.B"}
     sandbox.reset()
     rest = sync(sandbox, vendor, FRIDAY_EVENING, state=output.state_messages)

@@ -221,7 +221,7 @@ def test_it_fails_late_and_by_name_for_a_bad_ticker(sandbox: Sandbox, vendor: st
         assert output.statuses == ["STARTED", "RUNNING", "INCOMPLETE"]
         assert output.error and "does not know the ticker ZZZZ" in output.error["message"]
         assert output.error["failure_type"] == "config_error"
-        assert output.state["ZZZZ"] == {"failed": True}, "it is asked last the next time"
+        assert output.state["ZZZZ"] == failed({}), "it is asked last the next time"
 
 
 def test_it_names_ten_failed_tickers_and_counts_the_rest(sandbox: Sandbox) -> None:

@@ -101,6 +101,15 @@ class Arrivals:
                 yield from self._earlier_bars(query, ticker, bars, state, report)
             else:
                 yield from self._window(query, ticker, bars, state, report)
+            self._note_try(query, ticker, state)
+
+    def _note_try(self, query: Query, ticker: str, state: State) -> None:
+        """A ticker had its turn. Where that brought nothing new, its date does not tell so."""
+        if self._market.is_whole or self._entries.begin_after(query, ticker):
+            return
+        entry = state.get(ticker, {})
+        if entry.get("date") == self._entries.of(ticker).get("date"):
+            state[ticker] = healing.tried(entry, query.today)
 
     def _is_history(self, ticker: str) -> bool:
         """Whether a ticker's bars are its whole history, read again."""

@@ -142,5 +142,8 @@ def _from_one_market(
         }
         if "again" in market or "again" in before:
             entry["provider"] = healing.SEVERAL
-        entries[ticker] = healing.failed(entry) if before.get("failed") else entry
+        for mark in ("failed", "tried"):
+            if mark in before:
+                entry[mark] = before[mark]
+        entries[ticker] = entry
     return entries

@@ -266,10 +266,15 @@ def forget(entry: Entry, days: Iterable[date]) -> Entry:
     return {**entry, "bars": dump(last, known)}
 
 
-def failed(entry: Entry | None) -> Entry:
-    """The entry of a ticker that failed in this sync."""
+def failed(entry: Entry | None, day: date) -> Entry:
+    """The entry of a ticker that failed on a day."""
+    return {**tried(entry, day), "failed": True}
+
+
+def tried(entry: Entry | None, day: date) -> Entry:
+    """The entry of a ticker that was asked for on a day, and brought no bar: it had its turn, but its date stays."""
     before = entry or {}
-    return {**before, "failed": True}
+    return {**before, "tried": day.isoformat()}
 
 
 def to_read_again(entry: Entry | None) -> Entry:
@@ -281,6 +286,7 @@ def to_read_again(entry: Entry | None) -> Entry:
 def _without_news(entry: Entry | None, since: date | None) -> Entry | None:
     kept = dict(entry or {})
     kept.pop("failed", None)
+    kept.pop("tried", None)
     if "date" not in kept:
         return kept or None
     asked = _first_asked(kept, since)
@@ -416,14 +422,14 @@ def holes_to_tell(
 def order(tickers: Iterable[str], entries: Mapping[str, Entry]) -> list[str]:
     """The tickers in the order to ask for them, so that a quota that ends half-way starves none.
 
-    Those that failed in the last sync come last. Among the others, the longest unread comes first, then the config's
-    order counts.
+    The one whose turn was the longest ago comes first, whether or not it brought a bar then: one that is delisted, or
+    fails every day, is no more urgent than others. Of those with their turn on the same day, the failed come last.
     """
 
-    def turn(ticker: str) -> tuple[bool, str]:
+    def turn(ticker: str) -> tuple[str, bool]:
         entry = entries.get(ticker, {})
-        has_failed = bool(entry.get("failed"))
-        return has_failed, entry.get("date", "")
+        last = max(entry.get("date", ""), entry.get("tried", ""))
+        return last, bool(entry.get("failed"))
 
     return sorted(tickers, key=turn)
 

@@ -105,9 +105,10 @@ def price_queries(
         if first_day is not None:
             days = _days_from(first_day, windows[0].ticker, facts)
             by_date += _by_date(together, entries, days, facts)
-    queries = _failed_last([*batches(alone, facts), *by_date], entries)
+    turns = {ticker: turn for turn, ticker in enumerate(dates)}
+    alone.sort(key=lambda window: turns[window.ticker])
     # What an earlier start adds comes after every window: one may find that a history is to be read again.
-    return queries + _failed_last(batches(others, facts), entries)
+    return [*batches(alone, facts), *by_date, *batches(others, facts)]
 
 
 def new_windows(
@@ -127,19 +128,6 @@ def _by_market(windows: Iterable[Window], facts: Facts) -> Iterable[list[Window]
         market = facts.market_of(window.ticker)
         markets[market].append(window)
     return markets.values()
-
-
-def _failed_last(queries: Iterable[Query], entries: Entries) -> list[Query]:
-    """The queries in their order, but those for none but tickers that failed in the last sync at the end."""
-    failed = set()
-    for ticker, entry in entries.items():
-        if entry.get("failed"):
-            failed.add(ticker)
-
-    def has_failed(query: Query) -> bool:
-        return failed.issuperset(query.tickers)
-
-    return sorted(queries, key=has_failed)
 
 
 def market_queries(market: str, entries: Entries, facts: Facts) -> list[Query]:

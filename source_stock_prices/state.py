@@ -149,7 +149,7 @@ def _seen(ticker: str, value: Any) -> Seen:
         raise StateError(f"{ticker!r} has {value!r}, which is not an object with a date")
     if not is_market(ticker):
         _check_marks(ticker, value)
-    if value and value.keys() <= {"failed", "again"}:
+    if value and value.keys() <= {"failed", "tried", "again"}:
         return dict(value)  # never read, or to be read again
     day = value.get("date")
     _check_day(f"the date of {ticker!r}", day)
@@ -168,6 +168,8 @@ def _check_marks(ticker: str, value: Mapping[str, Any]) -> None:
     for mark in ("failed", "again"):
         if value.get(mark, True) is not True:
             raise StateError(f"{mark!r} of {ticker!r} is {value[mark]!r}, which can only be true")
+    if "tried" in value:
+        _check_day(f"the day on which {ticker!r} was tried last", value["tried"])
 
 
 def _check_settings(ticker: str, value: Mapping[str, Any]) -> None:

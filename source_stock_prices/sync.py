@@ -222,7 +222,7 @@ class Sync(Generic[T]):
                 if not self._half.survives(query, error, state, self._report):
                     self._report.stop(query.tickers, error)
                 for ticker in error.tried:
-                    state[ticker] = healing.failed(state.get(ticker))
+                    state[ticker] = healing.failed(state.get(ticker), self._today)
             if self._report.stopped or time.monotonic() > until:
                 return
 
@@ -244,7 +244,7 @@ class Sync(Generic[T]):
         finally:
             self._report.take_over(report)
         for ticker in report.failed:
-            state[ticker] = healing.failed(state.get(ticker))
+            state[ticker] = healing.failed(state.get(ticker), self._today)
         self._tell(report)
 
     def _tell(self, report: Report) -> None:

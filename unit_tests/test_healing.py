@@ -259,10 +259,10 @@ def test_it_does_not_move_on_an_empty_answer() -> None:
 def test_it_forgets_that_a_ticker_failed_once_it_is_read() -> None:
     """A ticker that failed waits behind the others for one sync, not for ever."""
     before = remember(None, SEEN, since=day(16))
-    assert healing.failed(before) == {**before, "failed": True}
-    assert healing.failed(None) == {"failed": True}
-    assert remember(healing.failed(before), []) == before
-    assert "failed" not in remember(healing.failed(None), SEEN, since=day(16))
+    assert healing.failed(before, day(23)) == {**before, "failed": True, "tried": "2026-11-23"}
+    assert healing.failed(None, day(23)) == {"failed": True, "tried": "2026-11-23"}
+    assert remember(healing.failed(before, day(23)), []) == before
+    assert remember(healing.failed(None, day(23)), SEEN, since=day(16)) == before
 
 
 def test_it_remembers_bars_of_one_setting_only() -> None:
@@ -417,11 +417,12 @@ def test_it_asks_last_for_what_failed_and_first_for_what_waits_longest() -> None
     entries = {
         "A": {"date": "2026-11-20"},
         "B": {"date": "2026-11-19"},
-        "C": {"date": "2026-11-01", "failed": True},
-        "D": {"failed": True},
+        "C": {"date": "2026-11-01", "failed": True, "tried": "2026-11-20"},
+        "D": {"failed": True, "tried": "2026-11-18"},
         "E": {"date": "2026-11-19"},
+        "F": {"date": "2026-11-01", "tried": "2026-11-20"},
     }
-    assert healing.order(["D", "C", "A", "B", "E", "NEW"], entries) == ["NEW", "B", "E", "A", "D", "C"]
+    assert healing.order(["D", "C", "A", "B", "E", "F", "NEW"], entries) == ["NEW", "D", "B", "E", "A", "F", "C"]
 
 
 @given(st.integers(0, 100_000_000))

@@ -160,11 +160,11 @@ def test_it_asks_first_for_what_is_unread_the_longest_and_last_for_what_failed()
     entries = {
         "A": seen(date(2026, 11, 19)),
         "B": seen(date(2026, 11, 17)),
-        "C": seen(date(2026, 11, 10), failed=True),
-        "E": {"failed": True},
+        "C": seen(date(2026, 11, 10), failed=True, tried="2026-11-19"),
+        "E": {"failed": True, "tried": "2026-11-18"},
     }
     queries = plan.price_queries(("A", "B", "C", "D", "E"), entries, FACTS)
-    assert [ticker for ticker, _, _ in windows(queries)] == ["D", "B", "A", "E", "C"]
+    assert [ticker for ticker, _, _ in windows(queries)] == ["D", "B", "E", "A", "C"]
 
 
 @given(st.lists(UP_TO_END, max_size=300), st.integers(1, 100))

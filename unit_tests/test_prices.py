@@ -77,9 +77,12 @@ class World:
             if each < until:
                 self.closes[ticker][each] *= factor
 
-    def sync(self, until: int = 20, start: date = START, bound: date | None = None, **settings: Any) -> list[Row]:
+    def sync(
+        self, until: int | date = 20, start: date = START, bound: date | None = None, **settings: Any
+    ) -> list[Row]:
         """The rows that a sync emits, up to a day of November."""
         config = Config.parse({**self.settings, **settings})
+        end = until if isinstance(until, date) else day(until)
         logger = logging.Logger("test")
         self.lines = []
         logger.addHandler(Lines(self.lines))
@@ -90,11 +93,11 @@ class World:
             logger,
             start=bound or start,
             bound=bound,
-            horizon=Until(day(until)),
+            horizon=Until(end),
             ask=self.ask,
             in_envelopes=False,
         )
-        sync = Sync(prices, config, day(until), logger, RequestPolicy(config.provider, patient=False))
+        sync = Sync(prices, config, end, logger, RequestPolicy(config.provider, patient=False))
         rows: list[Row] = []
 
         def messages() -> Any:
@@ -304,7 +307,7 @@ def test_it_keeps_what_it_knew_of_a_ticker_whose_history_could_not_be_read(kind:
 
     world.ask = ask  # type: ignore[method-assign]
     assert world.sync() == rows(world, "MSFT", day(18))
-    assert world.state["AAPL"] == {**before["AAPL"], "again": True, "failed": True}
+    assert world.state["AAPL"] == {**before["AAPL"], "again": True, "failed": True, "tried": "2026-11-20"}
     assert world.failure
     assert "AAPL" in str(world.failure.message)
     world.ask = served  # type: ignore[method-assign]
@@ -328,7 +331,7 @@ def test_it_does_not_take_a_history_that_comes_back_short() -> None:
     assert world.sync() == []
     assert world.failure
     assert "no bar for 2026-11-18" in str(world.failure.message)
-    assert world.state["AAPL"] == {**before, "again": True, "failed": True}
+    assert world.state["AAPL"] == {**before, "again": True, "failed": True, "tried": "2026-11-20"}
     assert world.sync() == []
     assert world.failure
     world.ask = served  # type: ignore[method-assign]
@@ -365,7 +368,7 @@ def test_it_says_that_the_vendor_no_longer_serves_a_ticker() -> None:
     before = deepcopy(world.state)
     assert world.sync() == []
     assert world.told("no longer serves the last bars read for AAPL (2026-11-18)")
-    assert world.state == before
+    assert world.state == {"AAPL": {**before["AAPL"], "tried": "2026-11-20"}}
 
 
 def test_it_tells_once_of_a_bar_that_the_vendor_no_longer_serves() -> None:

@@ -78,7 +78,7 @@ def test_it_reads_everything_again_where_one_date_stands_for_several_tickers(cap
     "entries",
     [
         {"AAPL": NEW},
-        {"AAPL": {**NEW, "failed": True}, "MSFT": {"failed": True}},
+        {"AAPL": {**NEW, "failed": True}, "MSFT": {"failed": True, "tried": "2026-11-20"}},
         {"*": MARKET, "BBB": {"again": True}, "CCC": {"again": True, "failed": True}},
     ],
 )
@@ -123,6 +123,7 @@ def test_it_takes_an_empty_state_for_a_first_sync(empty: Any) -> None:
         {"stock_prices": {"AAPL": {"date": "2026-W46-3", "price": 1}}},
         {"stock_prices": {"AAPL": None}},
         {"stock_prices": {"AAPL": {"failed": "yes"}}},
+        {"stock_prices": {"AAPL": {"tried": "yes"}}},
         {"stock_prices": {"AAPL": {"again": True, "price": 1.0}}},
         {"stock_prices": {"AAPL": {**NEW, "since": "yesterday"}}},
         {"stock_prices": {"AAPL": {**NEW, "adjustment": "none"}}},
