@@ -105,7 +105,7 @@ class Arrivals:
 
     def _note_try(self, query: Query, ticker: str, state: State) -> None:
         """A ticker had its turn. Where that brought nothing new, its date does not tell so."""
-        if self._market.is_whole or self._entries.begin_after(query, ticker):
+        if self._config.market or self._entries.begin_after(query, ticker):
             return
         entry = state.get(ticker, {})
         if entry.get("date") == self._entries.of(ticker).get("date"):

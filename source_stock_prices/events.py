@@ -34,6 +34,7 @@ from requests import Response
 from urllib3 import HTTPResponse
 
 from source_stock_prices import plan, state
+from source_stock_prices.bill import Cost
 from source_stock_prices.errors import (
     RAISED,
     ProviderError,
@@ -181,17 +182,30 @@ class Events(Stream):
 
     def queries(self, seen: State, report: Report) -> list[Query]:
         self._first = {}
-        queries = plan.event_queries(
+        queries = self._planned(seen)
+        if not queries:
+            today = self._prices.horizon.today
+            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
+        return queries
+
+    def _planned(self, seen: State) -> list[Query]:
+        return plan.event_queries(
             self._config.tickers,
             seen,
             end=self._config.end_date,
             lookback=self._lookback,
             facts=self.facts(self.tickers_per_request),
         )
-        if not queries:
-            today = self._prices.horizon.today
-            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
-        return queries
+
+    def forecast(self) -> tuple[list[Query], list[Query]]:
+        yesterday = str(self._prices.horizon.today - timedelta(days=1))
+        entry = {
+            "date": yesterday,
+            "since": min(str(self._prices.start), yesterday),
+            "provider": self.provider.name,
+        }
+        read = dict.fromkeys(self._config.tickers, entry)
+        return self._planned({}), self._planned(read)
 
     @property
     def is_list(self) -> bool:
@@ -308,6 +322,11 @@ class Events(Stream):
 
     def gaps(self) -> Iterable[Finding]:
         return ()
+
+    @property
+    def cost(self) -> Cost:
+        """What a first and a daily sync of the stream cost."""
+        return self._sync.cost
 
     @property
     def findings(self) -> Iterable[Finding]:

@@ -74,6 +74,7 @@ class Exchange(threading.local):
     wait = 0.0
     waited = 0.0
     has_failed_before = False
+    calls = 1
 
     def begin(self) -> None:
         """Another request starts."""
@@ -182,6 +183,8 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
         self._counting = threading.Lock()
         self.judged = 0
         """Answers and failures so far, which is the number of requests made."""
+        self.spent = 0
+        """What they cost in calls of the plan."""
 
     def reading(self, stream: str) -> AbstractContextManager[None]:
         """While a stream is read, the platform is told of its waits."""
@@ -197,9 +200,10 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
             self._current.has_failed_before = False
 
     @contextmanager
-    def exchange(self) -> Iterator[None]:
-        """One request with all its tries. Raises ProviderError for a problem that stays."""
+    def exchange(self, calls: int = 1) -> Iterator[None]:
+        """One request with all its tries, which cost some calls each. Raises ProviderError for a problem that stays."""
         self._current.begin()
+        self._current.calls = calls
         with self._gate():
             try:
                 yield
@@ -238,6 +242,7 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
     def interpret_response(self, response_or_exception: Response | Exception | None = None) -> ErrorResolution:
         with self._counting:
             self.judged += 1
+            self.spent += self._current.calls
         current = self._current
         current.tries += 1
         current.problem, current.status = self._judge(response_or_exception)

@@ -11,6 +11,7 @@ from collections.abc import (
     Callable,
     Iterable,
     Iterator,
+    Mapping,
     Sequence,
 )
 from datetime import date, timedelta
@@ -31,7 +32,7 @@ from source_stock_prices.findings import (
     UNREACHED,
     Finding,
 )
-from source_stock_prices.healing import Change
+from source_stock_prices.healing import Change, Entry
 from source_stock_prices.market import Markets
 from source_stock_prices.providers.terms import (
     Bar,
@@ -104,16 +105,30 @@ class Prices:
 
     def queries(self, seen: State, report: Report) -> list[Query]:
         self._begin(seen)
-        entries = self._entries.by_ticker
-        facts = self._facts()
-        if self._config.market:
-            queries = plan.market_queries(self._config.market, entries, facts)
-        else:
-            queries = plan.price_queries(self._config.tickers, entries, facts)
+        queries = self._planned(self._entries.by_ticker)
         self._find_settings(report)
         self._tell_of_unwatched()
         self._tell_of_nothing(queries)
         return queries
+
+    def _planned(self, entries: Mapping[str, Entry]) -> list[Query]:
+        facts = self._facts()
+        if self._config.market:
+            return plan.market_queries(self._config.market, entries, facts)
+        return plan.price_queries(self._config.tickers, entries, facts)
+
+    def forecast(self) -> tuple[list[Query], list[Query]]:
+        read = {}
+        for ticker in self._config.tickers:
+            exchange = self._horizon.exchange_of(ticker)
+            before = sessions.latest(self._horizon.end(ticker) - DAY, exchange)
+            read[ticker] = {
+                "date": str(before),
+                "since": str(min(self._start, before)),
+                "adjustment": self._config.adjustment,
+                "provider": self._provider.name,
+            }
+        return self._planned({}), self._planned(read)
 
     def _facts(self) -> plan.Facts:
         provider = self._provider

@@ -73,6 +73,10 @@ class Tickers(Events):
         self._begin()
         return self._queries(self._config.tickers)
 
+    def forecast(self) -> tuple[list[Query], list[Query]]:
+        queries = self._queries(self._config.tickers)
+        return queries, queries
+
     def more_queries(self) -> list[Query]:
         if self._is_last_list:
             return []

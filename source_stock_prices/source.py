@@ -32,6 +32,7 @@ from pendulum import UTC, DateTime
 from pendulum import now as current_time
 
 from source_stock_prices import (
+    bill,
     events,
     reference,
     secrecy,
@@ -151,6 +152,13 @@ class SourceStockPrices(AbstractSource):
     def check_connection(self, logger: Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
         """Reads the last days of the first tickers as a sync would, but never waits for the vendor."""
         prices = self._prices(config, self._clock(), patient=False)
+        others = reference.streams(prices)
+        costs = [prices.cost, *(stream.cost for stream in others)]
+        for line in bill.lines(costs, prices.config):
+            logger.info(line)
+        shortfall = bill.shortfall(costs, prices.config)
+        if shortfall:
+            logger.warning(shortfall)
         return check(prices, logger)
 
     def _prices(

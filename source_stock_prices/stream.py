@@ -19,6 +19,7 @@ from requests import Response
 
 from source_stock_prices import state
 from source_stock_prices.bars import clean
+from source_stock_prices.bill import Cost
 from source_stock_prices.bounds import session
 from source_stock_prices.config import Config
 from source_stock_prices.entries import of_one_table
@@ -146,6 +147,11 @@ class StockPrices(HttpStream):
         return self.state
 
     @property
+    def cost(self) -> Cost:
+        """What a first and a daily sync of prices cost."""
+        return self._sync.cost
+
+    @property
     def findings(self) -> Iterable[Finding]:
         """What there is to look at, as far as the stream was read."""
         return self._sync.findings
@@ -180,7 +186,7 @@ class StockPrices(HttpStream):
         if by_date:
             report.market_rows = (0, None)
         while request:
-            answer = Answer.of(self.send(request))
+            answer = Answer.of(self.send(request, self.provider.calls(query)))
             with readable(answer):
                 pages += 1
                 if pages > MAX_PAGES:
@@ -197,9 +203,9 @@ class StockPrices(HttpStream):
                 request = self.provider.next_request(answer)
             yield from bars
 
-    def send(self, request: Request) -> Response:
-        """The response to a request, after as many tries as it takes; raises ProviderError."""
-        with self.policy.exchange():
+    def send(self, request: Request, calls: int = 1) -> Response:
+        """The response to a request that costs some calls, after as many tries as it takes; raises ProviderError."""
+        with self.policy.exchange(calls):
             response = self.provider.respond(request)
             if response is not None:
                 self.policy.interpret_response(response)

@@ -26,9 +26,9 @@ from typing import (
 import orjson
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_stock_prices import healing, plan
+from source_stock_prices import bill, healing, plan
 from source_stock_prices.config import Config
-from source_stock_prices.errors import ProviderError, shortage_in
+from source_stock_prices.errors import ProviderError, counted, shortage_in
 from source_stock_prices.findings import DELISTED, IN_FUTURE, Finding
 from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prefetch import prefetch
@@ -63,6 +63,9 @@ class Half(Protocol[T]):
 
     def queries(self, seen: State, report: Report) -> list[Query]:
         """What has to be asked, in the order of its use. May raise ProviderError."""
+
+    def forecast(self) -> tuple[list[Query], list[Query]]:
+        """What has to be asked in a first sync, and on a day after that if nothing is found."""
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[T]:
         """The answer to a query. Runs in a worker: it must not touch what others see. May raise ProviderError."""
@@ -135,17 +138,31 @@ class Sync(Generic[T]):
     def run(self, messages: Iterable[StreamData]) -> Iterator[StreamData]:
         """Passes on what the CDK makes of this sync, then logs its findings, and raises the error that ends it."""
         report = self._report
+        spent_before = self._policy.spent
         with self._policy.reading(self._half.name):
             try:
                 yield from messages
             finally:
                 self._answers.close()
         report.findings |= dict.fromkeys(self._half.gaps())
+        spent = self._policy.spent - spent_before
+        if spent:
+            self._logger.info(f"{self._half.name}: this sync cost {counted(spent, 'call')} of the plan.")
         for line in report.summary():
             self._warn(line)
         failure = report.failure()
         if failure:
             raise failure
+
+    @property
+    def cost(self) -> bill.Cost:
+        """What a first and a daily sync of the stream cost."""
+        first, daily = self._half.forecast()
+        return bill.Cost(
+            self._half.name,
+            first=bill.calls(first, self._provider),
+            daily=bill.calls(daily, self._provider),
+        )
 
     @property
     def findings(self) -> Iterable[Finding]:
@@ -165,6 +182,8 @@ class Sync(Generic[T]):
             self._report.stop(self._config.tickers, error)
             return
         self._tell(self._report)
+        if queries:
+            self._logger.info(bill.line(self.cost, self._config))
         yield from self._round(queries, seen)
         if not self._report.stopped:
             more = self._half.more_queries()

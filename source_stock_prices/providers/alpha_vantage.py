@@ -57,6 +57,7 @@ class AlphaVantage(Provider):
     name = "alpha_vantage"
     title = "Alpha Vantage"
     key_url = "https://www.alphavantage.co/support/#api-key"
+    free_calls_per_day = 25
     adjustments = (RAW, ALL)
     adjustment_words = {RAW: "TIME_SERIES_DAILY", ALL: "TIME_SERIES_DAILY_ADJUSTED"}
     free_requests_per_minute = 60

@@ -70,6 +70,7 @@ class Eodhd(Provider):
     name = "eodhd"
     title = "EODHD"
     key_url = "https://eodhd.com/cp/settings"
+    free_calls_per_day = 20
     adjustments = (RAW, ALL)
     key_in_params = {"api_token": "{api_key}"}
     rules = RULES

@@ -53,6 +53,7 @@ class Fmp(Provider):
     name = "fmp"
     title = "Financial Modeling Prep"
     key_url = "https://site.financialmodelingprep.com/developer/docs/dashboard"
+    free_calls_per_day = 250
     adjustments = (RAW, SPLITS, ALL)
     adjustment_words = {RAW: "non-split-adjusted", SPLITS: "full", ALL: "dividend-adjusted"}
     key_in_headers = {"apikey": "{api_key}"}

@@ -79,6 +79,7 @@ class Provider:
     """The vendor's word for an adjustment, where it has one of its own."""
 
     free_requests_per_minute: ClassVar[int | None] = None
+    free_calls_per_day: ClassVar[int | None] = None
     tickers_per_request: ClassVar[int] = 1
     charges_by_ticker: ClassVar[bool] = False
     """Whether a request for many tickers counts as many requests of the plan."""

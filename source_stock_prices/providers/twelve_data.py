@@ -65,6 +65,7 @@ class TwelveData(Provider):
     name = "twelve_data"
     title = "Twelve Data"
     key_url = "https://twelvedata.com/account/api-keys"
+    free_calls_per_day = 800
     adjustments = (RAW, SPLITS, ALL)
     adjustment_words = {RAW: "none"}
     free_requests_per_minute = 8

@@ -1,0 +1,82 @@
+"""What syncs cost in calls of the provider's plan, and how long that takes, before they are made. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
+from typing import NamedTuple
+
+from source_stock_prices.config import Config
+from source_stock_prices.errors import counted
+from source_stock_prices.providers.provider import Provider
+from source_stock_prices.providers.terms import Query
+
+
+class Cost(NamedTuple):
+    """What one stream costs in calls: its first sync, and one on each day after that. Pages are not known before."""
+
+    stream: str
+    first: int
+    daily: int
+
+
+def calls(queries: Iterable[Query], provider: Provider) -> int:
+    """What some queries cost."""
+    total = 0
+    for query in queries:
+        total += provider.calls(query)
+    return total
+
+
+def lines(costs: Sequence[Cost], config: Config) -> Iterator[str]:
+    """A sentence for each stream, and one for all of them together."""
+    for cost in costs:
+        yield line(cost, config)
+    if len(costs) > 1:
+        yield line(_together(costs), config)
+
+
+def line(cost: Cost, config: Config) -> str:
+    """What one stream costs."""
+    first = _priced(cost.first, config)
+    daily = _priced(cost.daily, config)
+    tickers = "the whole market" if config.market else counted(len(config.tickers), "ticker")
+    return f"{cost.stream}: a first sync of {tickers} costs {first}, a daily one {daily}."
+
+
+def shortfall(costs: Sequence[Cost], config: Config) -> str | None:
+    """What to do where a free plan has fewer calls a day than some streams need; None where it has enough."""
+    provider = config.provider
+    quota = provider.free_calls_per_day
+    daily = _together(costs).daily
+    if quota is None or daily <= quota:
+        return None
+    return (
+        f"A free {provider.title} plan has {quota:,} calls a day, and a daily sync of every stream costs {daily:,}:"
+        f" each ticker has its turn every {ceil(daily / quota)} days. Select fewer streams or tickers, or upgrade."
+    )
+
+
+def _together(costs: Iterable[Cost]) -> Cost:
+    first = 0
+    daily = 0
+    for cost in costs:
+        first += cost.first
+        daily += cost.daily
+    return Cost("all streams", first, daily)
+
+
+def _priced(count: int, config: Config) -> str:
+    """So many calls, with the time that they take where the pace is known."""
+    pace = config.requests_per_minute or config.provider.free_requests_per_minute
+    price = counted(count, "call")
+    if pace is None:
+        return price
+    whose = "" if config.requests_per_minute else "a free plan's "
+    return f"{price} ({_time(count / pace)} at {whose}{pace:,} a minute)"
+
+
+def _time(minutes: float) -> str:
+    if minutes > 120:
+        return counted(round(minutes / 60), "hour")
+    return counted(ceil(minutes), "minute")
