@@ -214,10 +214,15 @@ def ticker_queries(tickers: Sequence[str], facts: Facts) -> list[Query]:
 
 
 def batches(windows: Iterable[Window], facts: Facts) -> list[Query]:
-    """The queries for some windows. Tickers with the same window are asked for together, as many as a request takes."""
+    """The queries for some windows. Tickers with the same window are asked for together, as many as a request takes.
+
+    They are in the order of the windows, each where its first ticker is: the others may be far ahead of their turn.
+    """
     alike: defaultdict[Span, list[str]] = defaultdict(list)
-    for ticker, first, last in windows:
+    places = {}
+    for place, (ticker, first, last) in enumerate(windows):
         alike[first, last].append(ticker)
+        places[ticker] = place
 
     queries = []
     for (first, last), tickers in alike.items():
@@ -229,7 +234,7 @@ def batches(windows: Iterable[Window], facts: Facts) -> list[Query]:
                 end=last,
             )
             queries.append(query)
-    return queries
+    return sorted(queries, key=lambda query: places[query.tickers[0]])
 
 
 def _batch_size(
