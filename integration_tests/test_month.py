@@ -71,10 +71,11 @@ def test_it_loses_no_bar_and_keeps_no_wrong_one(
             )
             assert output.exit_code == 0
             rows |= table(output.records)
-            for ticker, seen in output.state.items():
+            read_so_far = {ticker: seen for ticker, seen in output.state.items() if "date" in seen}
+            for ticker, seen in read_so_far.items():
                 assert seen["date"] >= state.get(ticker, seen)["date"], "the state went back"
                 assert (ticker, date.fromisoformat(seen["date"])) in rows, "the state is on a day without a bar"
-            state = output.state
+            state = read_so_far
     assert {ticker: state[ticker]["date"] for ticker in ("AAPL", "MSFT")} == dict.fromkeys(("AAPL", "MSFT"), LAST)
     truth = sandbox.truth(state, START, DAYS[-1])
     due = {key: trade.close for key, trade in truth.items() if key[1].isoformat() <= state[key[0]]["date"]}
