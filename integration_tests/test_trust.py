@@ -105,7 +105,7 @@ def test_it_tries_a_rewritten_history_again_when_reading_it_failed(sandbox: Sand
     sandbox.fail("bad-key", times=-1, vendor="massive", ticker="AAPL")
     failed = read(settings, now=AFTER, state=as_message(before.state))
     assert failed.exit_code == 1
-    assert failed.state["AAPL"] == before.state["AAPL"]
+    assert failed.state["AAPL"] == {**before.state["AAPL"], "again": True, "tried": "2026-11-21"}
     sandbox.faults.clear()
     done = read(settings, now=AFTER, state=as_message(failed.state))
     rows = table(before.records) | table(failed.records) | table(done.records)
