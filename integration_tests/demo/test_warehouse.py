@@ -48,6 +48,21 @@ class Warehouse:
         """The table as anybody finds it who asks the database."""
         return self.ask(f"select stock_ticker, date, {', '.join(FIELDS)} from stock_prices order by 1, 2")
 
+    def run_sql(self, *scripts: str) -> None:
+        """Runs scripts that make views."""
+        if self.database.startswith("postgresql://"):
+            import psycopg
+
+            with psycopg.connect(self.database, password=PASSWORD, options="-c search_path=market") as connection:
+                for script in scripts:
+                    connection.execute(script.encode())
+        else:
+            import duckdb
+
+            with duckdb.connect(self.database) as connection:
+                for script in scripts:
+                    connection.execute(script)
+
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         if self.database.startswith("postgresql://"):
             import psycopg
@@ -129,6 +144,25 @@ def test_it_has_what_the_sql_of_adjusted_prices_asks_for(sandbox: Sandbox, wareh
         closes = {key: row[place] for key, row in adjusted.items()}
         assert closes == pytest.approx({key: bar.close for key, bar in truth.items()}, rel=2e-3)
         assert closes != {key: row[0] for key, row in adjusted.items()}
+
+
+def test_it_has_what_the_sql_of_findings_asks_for(sandbox: Sandbox, warehouse: Warehouse) -> None:
+    """The views to alert on, with a session that is missing, and the view of how complete each history is."""
+    config = {"provider": sandbox.provider("massive"), "stock_ticker": "AAPL, KO", "start_date": "2025-02-03"}
+    sandbox.now = pendulum.datetime(2025, 3, 23, tz=ZONE)
+    sandbox.hide("KO", SPLIT_DAY)
+    sandbox.split("AAPL", SPLIT_DAY, 4.0)
+    done = warehouse.sync(config, LAST, "stock_prices", "stock_splits", "findings")
+    assert done.returncode == 0, done.stderr
+    warehouse.run_sql(Path("docs/alerts.sql").read_text(), Path("docs/completeness.sql").read_text())
+    assert warehouse.ask("select stock_ticker, date from open_holes") == [("KO", SPLIT_DAY)]
+    assert warehouse.ask("select stock_ticker, last_session from tickers_behind") == []
+    assert warehouse.ask("select stock_ticker, date from unexplained_jumps") == []
+    counts = "sessions_due, sessions_there, sessions_missing"
+    assert warehouse.ask(f"select stock_ticker, last_session, {counts} from completeness order by 1") == [
+        ("AAPL", LAST, 34.0, 34.0, 0.0),
+        ("KO", LAST, 34.0, 33.0, 1.0),
+    ]
 
 
 @pytest.mark.parametrize("warehouse", ["DuckDB"], indirect=True)
