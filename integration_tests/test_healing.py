@@ -725,6 +725,21 @@ def test_it_asks_last_for_a_ticker_that_failed(sandbox: Sandbox, vendor: str) ->
     assert list(dict.fromkeys(name for name, _ in keys_of(output)))[-1] == "AAPL"
 
 
+def test_it_asks_last_for_a_ticker_that_is_behind_those_of_a_session(sandbox: Sandbox) -> None:
+    """One request has the others, and a quota that ends with it has not read them in vain."""
+    sandbox.universe = many(13)
+    *known, new = sandbox.universe
+    connection = Connection(sandbox, "massive", ", ".join(known), num_workers=1)
+    connection.sync(WEDNESDAY)
+    connection.tickers += f", {new}"
+    sandbox.requests.clear()
+    connection.sync(FRIDAY_EVENING)
+    is_alone = [f"/ticker/{new}/" in asked.path for asked in sandbox.requests]
+    assert is_alone[-1]
+    assert is_alone == sorted(is_alone)
+    assert connection.closes() == connection.served()
+
+
 # 7. What is a bar
 
 

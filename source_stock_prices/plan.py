@@ -107,8 +107,9 @@ def price_queries(
             by_date += _by_date(together, entries, days, facts)
     turns = {ticker: turn for turn, ticker in enumerate(dates)}
     alone.sort(key=lambda window: turns[window.ticker])
-    # What an earlier start adds comes after every window: one may find that a history is to be read again.
-    return [*batches(alone, facts), *by_date, *batches(others, facts)]
+    # Who is behind those that are read by date failed, or is new. What an earlier start adds comes after every window:
+    # one may find that a history is to be read again.
+    return [*by_date, *batches(alone, facts), *batches(others, facts)]
 
 
 def new_windows(
