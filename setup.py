@@ -44,7 +44,7 @@ setup(
     entry_points={"console_scripts": ["source-stock-prices = source_stock_prices.run:run"]},
     install_requires=[
         "airbyte-cdk>=7.39,<8",
-        "exchange-calendars>=4.6,<5",  # the first with Tokyo's longer day of 2024
+        "exchange-calendars>=4.12,<5",  # the first with the sessions of 2026 in Tokyo and Shenzhen
         "holidays>=0.64,<1",
         "jinja2>=3.1,<4",
         "jsonschema>=4.18,<5",
