@@ -44,7 +44,7 @@ setup(
     entry_points={"console_scripts": ["source-stock-prices = source_stock_prices.run:run"]},
     install_requires=[
         "airbyte-cdk>=7.39,<8",
-        "exchange-calendars>=4.12,<5",  # the first with the sessions of 2026 in Tokyo and Shenzhen
+        "exchange-calendars>=4.13,<5",  # 4.12 names a wrong licence, older ones lack sessions of 2026
         "holidays>=0.64,<1",
         "jinja2>=3.1,<4",
         "jsonschema>=4.18,<5",
