@@ -93,6 +93,45 @@ def test_it_reads_the_exchange_of_the_setting_where_none_is_named(sandbox: Sandb
     assert set(output.state) == {"*.US", "*.XETRA"}
 
 
+@pytest.mark.parametrize("tickers", ["*", "VOD"])
+def test_it_reads_again_what_another_exchange_in_the_setting_overwrote(sandbox: Sandbox, tickers: str) -> None:
+    """Both list a ticker of the same name, whose rows share their keys."""
+    sandbox.universe = ["VOD.XETRA", "VOD.LSE"]
+    settings = config(sandbox, "eodhd", tickers, start_date="2026-10-15")
+    rows: dict[tuple[str, date], float] = {}
+    state = None
+    for exchange, days in (("XETRA", 0), ("LSE", 3), ("XETRA", 4)):
+        settings["provider"]["exchange"] = exchange
+        output = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=days)), state=state)
+        assert output.exit_code == 0, output.error
+        rows |= table(output.records)
+        state = as_message(output.state)
+    assert "XETRA" in output.log("WARN") or "different settings" in output.log("WARN")
+    served = sandbox.published("eodhd", "VOD.XETRA", date(2026, 10, 15), date(2026, 11, 24))
+    assert rows == {("VOD", day): trade.close for day, trade in served.items()}
+
+
+def test_it_reads_all_under_the_names_that_another_setting_gives(sandbox: Sandbox) -> None:
+    """`*` of Xetra names VOW3 what `*.XETRA` names VOW3.XETRA; their state is of the same exchange."""
+    sandbox.universe = ["VOW3.XETRA"]
+    settings = config(sandbox, "eodhd", "*", start_date="2026-10-15")
+    settings["provider"]["exchange"] = "XETRA"
+    before = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    settings = config(sandbox, "eodhd", "*.XETRA", start_date="2026-10-15")
+    output = read(settings, now=FRIDAY_EVENING.add(hours=1), state=as_message(before.state))
+    served = sandbox.published("eodhd", "VOW3.XETRA", date(2026, 10, 15), date(2026, 11, 20))
+    assert table(output.records) == {("VOW3.XETRA", day): trade.close for day, trade in served.items()}
+
+
+def test_it_checks_an_exchange_that_was_closed_unexpectedly(sandbox: Sandbox) -> None:
+    """As a sync passes such a day, a check does."""
+    sandbox.universe = ["BMW.XETRA"]
+    sandbox.hide("BMW.XETRA", date(2026, 11, 20))
+    output = check(config(sandbox, "eodhd", "*.XETRA"), now=at(sandbox, FRIDAY_EVENING))
+    assert output.connection["status"] == "SUCCEEDED"
+    assert "no bars of 2026-11-20, the last session of *.XETRA" in output.log("WARN")
+
+
 def test_it_passes_a_day_on_which_an_exchange_was_closed_unexpectedly(sandbox: Sandbox) -> None:
     """A storm closes it, and no calendar knows: the days after it are read, and it is asked for again."""
     sandbox.universe = ["BMW.XETRA", "SAP.XETRA"]
@@ -129,7 +168,11 @@ def test_it_says_which_streams_have_no_whole_exchange(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     ("market", "sentence"),
-    [("*.CC", "no calendar is known for the exchange of '*.CC'"), ("*.PLUTO", "no calendar is known")],
+    [
+        ("*.CC", "no calendar is known for the exchange of '*.CC'"),
+        ("*.PLUTO", "no calendar is known"),
+        ("*.B", "no calendar is known"),  # no share class of the United States
+    ],
 )
 def test_it_reads_no_exchange_whose_sessions_it_does_not_know(sandbox: Sandbox, market: str, sentence: str) -> None:
     """Crypto trades at weekends, too: days would be missing without a word."""

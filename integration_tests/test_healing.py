@@ -367,6 +367,19 @@ def test_it_asks_no_more_often_for_the_window(sandbox: Sandbox, vendor: str) -> 
     assert len(sandbox.requests) == 1
 
 
+def test_it_tells_once_of_a_hole_before_a_session_that_is_not_over(sandbox: Sandbox) -> None:
+    """Syncs in the course of a day are no news of it: alerts would repeat with each of them."""
+    connection = Connection(sandbox, "fmp", "AAPL", include_unfinished_session=True)
+    thursday = FRIDAY_EVENING.subtract(days=1)
+    sandbox.hide("AAPL", thursday.date())
+    connection.sync(thursday)
+    told = 0
+    for hour in (10, 11, 12, 15):
+        told += "AAPL 2026-11-19" in connection.sync(FRIDAY_EVENING.set(hour=hour)).log("WARN")
+    assert told == 0
+    assert "AAPL 2026-11-19" in connection.sync(FRIDAY_EVENING).log("WARN")
+
+
 # 5. Settings
 
 

@@ -187,7 +187,7 @@ class Arrivals:
                 report.find(CHANGED, ticker, day)
         for day in verdict.filled:
             report.find(FILLED, ticker, day)
-        self._gaps.read_on(query, ticker, bars, known, state_date)
+        self._gaps.read_on(*self._final(query, ticker, bars), known, state_date)
         yield from self._records.of(fresh, report)
         self._remember(ticker, fresh, state)
 
@@ -310,7 +310,13 @@ class Arrivals:
             entry = self._entries.of(ticker)
             known = healing.known_of(entry)
             state_date = date.fromisoformat(entry["date"])
-            self._gaps.read_on(query, ticker, bars, known, state_date)
+            self._gaps.read_on(*self._final(query, ticker, bars), known, state_date)
+
+    def _final(self, query: Query, ticker: str, bars: Sequence[Bar]) -> tuple[Query, str, Sequence[Bar]]:
+        """What an answer says of final sessions: a bar that can still change leaves no hole before it."""
+        last = self._horizon.last_final(ticker)
+        final = [bar for bar in bars if bar.date <= last]
+        return query._replace(end=min(query.end, last)), ticker, final
 
     # What is found on the way
 
@@ -387,7 +393,7 @@ class Arrivals:
             last_final=self._horizon.last_final(ticker),
             since=since,
             adjustment=self._config.adjustment,
-            provider=self._provider.name,
+            provider=self._provider.origin,
         )
         if entry is None:
             state.pop(ticker, None)

@@ -71,6 +71,9 @@ def _is_served(
     query = _last_days(stream, ticker, since)
     if stream.ask(query, Report(stream.provider)):
         return True
+    if is_market(ticker):
+        logger.warning(f"{stream.provider.title} has no bars of {query.start}, the last session of {ticker}.")
+        return stream.horizon.exchange_of(ticker) != sessions.NEW_YORK  # others close for a storm, as in a sync
     if _knows(stream, ticker):
         logger.warning(f"{stream.provider.title} knows {ticker} but has no bars for it since {since}.")
         return True

@@ -25,7 +25,7 @@ class Entries:
     ) -> None:
         self._market = config.market
         self._adjustment = config.adjustment
-        self._provider = config.provider.name
+        self._provider = config.provider.origin
         self.by_ticker: dict[str, Entry] = {}
         for ticker, entry in seen.items():
             self.by_ticker[ticker] = healing.upgraded(entry, bound)
@@ -94,7 +94,7 @@ def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
     if not is_whole:
         now |= _from_market(seen, config.tickers)
     for ticker, entry in now.items():
-        change = healing.changed_setting(entry, config.adjustment, config.provider.name)
+        change = healing.changed_setting(entry, config.adjustment, config.provider.origin)
         if change is None or "date" not in entry:
             continue
         if is_market(ticker) != is_whole:
@@ -102,6 +102,8 @@ def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
         elif ticker in config.tickers:
             again = entry["date"] if is_whole else True
             now[ticker] = {**entry, "again": again}
+        elif is_whole:
+            now[ticker] = {**entry, "provider": healing.SEVERAL}  # of another market, whose tickers may be named alike
     return now
 
 

@@ -202,7 +202,7 @@ class Events(Stream):
         entry = {
             "date": yesterday,
             "since": min(str(self._prices.start), yesterday),
-            "provider": self.provider.name,
+            "provider": self.provider.origin,
         }
         read = dict.fromkeys(self._config.tickers, entry)
         return self._planned({}), self._planned(read)
@@ -228,7 +228,7 @@ class Events(Stream):
             horizon=horizon,
             start=self._prices.start,
             bound=self._prices.bound,
-            provider=self.provider.name,
+            provider=self.provider.origin,
             tickers_per_request=tickers_per_request,
             bars_per_request=None,
         )
@@ -296,7 +296,7 @@ class Events(Stream):
             now = {
                 "date": until.isoformat(),
                 "since": min(first, since),
-                "provider": self.provider.name,
+                "provider": self.provider.origin,
             }
         if revision.events:
             now["events"] = revision.events

@@ -151,7 +151,7 @@ class Market:
 
     def _is_of_other_setting(self, entry: Entry) -> bool:
         adjustment = self._config.adjustment
-        provider = self._config.provider.name
+        provider = self._config.provider.origin
         return healing.changed_setting(entry, adjustment, provider) is not None
 
     # What a session brings
@@ -298,7 +298,7 @@ class Market:
             recheck_sessions=self._config.recheck_sessions,
             since=None if entry else day,
             adjustment=self._config.adjustment,
-            provider=self._config.provider.name,
+            provider=self._config.provider.origin,
         )
         unread = self._still_unread(entry or {})
         if unread:
@@ -337,7 +337,7 @@ class Market:
             now.pop("tickers", None)
             now.pop("bars", None)
             now["adjustment"] = self._config.adjustment
-            now["provider"] = self._config.provider.name
+            now["provider"] = self._config.provider.origin
         before = sessions.latest(day - healing.DAY, self._exchange)
         if before < since:
             now.pop("again", None)

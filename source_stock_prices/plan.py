@@ -356,7 +356,7 @@ def _recheck_from(
     """The first day of the recheck window: not before what was ever read, for nothing else is in the table."""
     span = timedelta(days=2 * facts.recheck_sessions + 10)
     recent = _sessions(state_date - span, state_date, ticker, facts)
-    first = healing.window_start(recent, facts.recheck_sessions)
+    first = healing.window_start(recent, facts.recheck_sessions) if recent else state_date
     since = healing.first_day(entry)
     return max(first, since)
 

@@ -126,7 +126,7 @@ class Prices:
                 "date": str(before),
                 "since": str(min(self._start, before)),
                 "adjustment": self._config.adjustment,
-                "provider": self._provider.name,
+                "provider": self._provider.origin,
             }
         return self._planned({}), self._planned(read)
 
@@ -141,7 +141,7 @@ class Prices:
             horizon=self._horizon,
             start=self._start,
             bound=self._bound,
-            provider=provider.name,
+            provider=provider.origin,
             recheck_sessions=self._config.recheck_sessions,
             tickers_per_request=tickers,
             bars_per_request=provider.bars_per_request or plan.BARS_A_QUERY,
@@ -164,9 +164,12 @@ class Prices:
                 report.find(sentence, ticker, None, change.clause, first, named=which, old=change.old, new=change.new)
 
     def _tell_of_unwatched(self) -> None:
-        """Tickers whose exchange has no calendar here."""
-        exchange_of = self._horizon.exchange_of
-        unwatched = [ticker for ticker in self._config.tickers if not sessions.has_calendar(exchange_of(ticker))]
+        """Tickers whose exchange has no calendar here, or one that ended."""
+        unwatched = []
+        for ticker in self._config.tickers:
+            end = self._horizon.end(ticker)
+            if not sessions.is_known(end, end, self._horizon.exchange_of(ticker)):
+                unwatched.append(ticker)
         if unwatched:
             self._logger.info(
                 f"{self.name}: no calendar is known for the exchange of {names(unwatched)}. A day is taken for final"

@@ -89,9 +89,14 @@ class Eodhd(Provider):
     exchange: str = "US"
     base_url: str = "https://eodhd.com/api"
 
+    @property
+    def origin(self) -> str:
+        return self.name if self.exchange == "US" else f"{self.name}:{self.exchange}"
+
     def spelling(self, ticker: str) -> str:
         code, dot, exchange = ticker.rpartition(".")
-        if not dot or (len(exchange) == 1 and exchange not in ONE_LETTER_EXCHANGES):
+        is_class = len(exchange) == 1 and exchange not in ONE_LETTER_EXCHANGES and code != ANY
+        if not dot or is_class:
             code, exchange = ticker, self.exchange
         return f"{code.replace('.', '-')}.{exchange}"
 

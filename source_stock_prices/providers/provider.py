@@ -356,6 +356,11 @@ class Provider:
         """Whether an answer to `reference_request` has the ticker. An empty object or list does not."""
         return bool(answer.json)
 
+    @property
+    def origin(self) -> str:
+        """The provider as the state names it: with the exchange of tickers that name none, where that is a setting."""
+        return self.name
+
     # Facts that depend on the ticker, and the vendor without a network
 
     def exchange_of(self, ticker: str) -> str | None:

@@ -99,6 +99,10 @@ class TwelveData(Provider):
     country: str = ""
     base_url: str = "https://api.twelvedata.com"
 
+    @property
+    def origin(self) -> str:
+        return ":".join(filter(None, (self.name, self.exchange, self.country)))
+
     def exchange_of(self, ticker: str) -> str | None:
         exchange = ticker.partition(":")[2] or self.exchange
         if "/" in ticker:
