@@ -23,6 +23,15 @@ def test_it_follows_every_page(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     assert [asked.query.get("offset") for asked in sandbox.requests] == [None, "5", "10", "15"]
 
 
+def test_it_asks_apart_for_tickers_that_a_row_does_not_tell_apart(sandbox: Sandbox) -> None:
+    """Some rows leave the exchange out: of two listings of one name, a shared answer would be nobody's."""
+    tickers = ["VOD", "VOD.L", "AAPL", "MSFT", "KO"]
+    output = read(config(sandbox, "marketstack", ", ".join(tickers)), now=at(sandbox, FRIDAY_EVENING))
+    truth = sandbox.truth(tickers, date(2026, 11, 13), date(2026, 11, 20))
+    assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+    assert {asked.query["symbols"] for asked in sandbox.requests} == {"VOD,AAPL,MSFT,KO", "VOD.L"}
+
+
 def test_it_says_where_the_history_begins_that_the_plan_serves(sandbox: Sandbox) -> None:
     """The vendor leaves out what is older than a free plan's year, and does not say so."""
     settings = config(sandbox, "marketstack", start_date="2020-01-02")

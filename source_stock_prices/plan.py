@@ -61,7 +61,8 @@ class Facts(NamedTuple):
 
     `blank` is a query without tickers. `start` is where a history begins, `bound` the same if the user said so;
     `horizon` knows up to which day a ticker is asked for. A request for a ticker costs one call, one for a session of
-    a whole market `calls_by_date`; None where there is none.
+    a whole market `calls_by_date`; None where there is none. Tickers with one `name_in_rows` are never asked for
+    together.
     """
 
     blank: Query
@@ -74,6 +75,7 @@ class Facts(NamedTuple):
     bars_per_request: int | None = BARS_A_QUERY
     calls_by_date: int | None = None
     market_of: Callable[[str], str] = one_market
+    name_in_rows: Callable[[str], str] = str
 
 
 def price_queries(
@@ -228,14 +230,28 @@ def batches(windows: Iterable[Window], facts: Facts) -> list[Query]:
     queries = []
     for (first, last), tickers in alike.items():
         size = _batch_size(first, last, facts)
-        for n in range(0, len(tickers), size):
-            query = facts.blank._replace(
-                tickers=tuple(tickers[n : n + size]),
-                start=first,
-                end=last,
-            )
-            queries.append(query)
+        for group in _told_apart(tickers, facts):
+            for n in range(0, len(group), size):
+                query = facts.blank._replace(
+                    tickers=tuple(group[n : n + size]),
+                    start=first,
+                    end=last,
+                )
+                queries.append(query)
     return sorted(queries, key=lambda query: places[query.tickers[0]])
+
+
+def _told_apart(tickers: Iterable[str], facts: Facts) -> list[list[str]]:
+    """The tickers in groups, so that an answer about a group tells each from the others."""
+    groups: list[dict[str, str]] = []
+    for ticker in tickers:
+        name = facts.name_in_rows(ticker)
+        group = next((each for each in groups if name not in each), None)
+        if group is None:
+            group = {}
+            groups.append(group)
+        group[name] = ticker
+    return [list(group.values()) for group in groups]
 
 
 def _batch_size(

@@ -147,6 +147,7 @@ class Prices:
             bars_per_request=provider.bars_per_request or plan.BARS_A_QUERY,
             calls_by_date=provider.calls_by_date,
             market_of=provider.market_of,
+            name_in_rows=provider.name_in_rows,
         )
 
     def _find_settings(self, report: Report) -> None:

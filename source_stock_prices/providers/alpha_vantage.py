@@ -7,7 +7,6 @@ from source_stock_prices.providers.answer import Answer
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import ALL, RAW, Fields, Kind, Query, Request, Rows, Rule
 
-LAST_100_ONLY = "A free key covers the last 100 sessions, which are some 19 weeks."
 # Every refusal has status 200; several mention premium plans and 25 requests a day but mean neither.
 RULES = (
     # {"Error Message":"the parameter apikey is invalid or missing. Please claim your free API key on ..."}
@@ -26,7 +25,7 @@ RULES = (
     # {"Information":"We have detected your API key as <the key> and our ... limit is 25 requests per day. ..."}
     Rule(None, "requests per day", Kind.QUOTA_SPENT, fix="The request quota resets tomorrow."),
     # {"Information":"... The outputsize=full parameter value is a premium feature for the ... endpoint. ..."}
-    Rule(None, "outputsize=full", Kind.BEYOND_PLAN, fix=LAST_100_ONLY),
+    Rule(None, "outputsize=full", Kind.BEYOND_PLAN, fix="A free key covers the last 100 sessions, some 19 weeks."),
     # {"Information":"Thank you for using Alpha Vantage! This is a premium endpoint. You may subscribe ..."}
     Rule(None, "premium endpoint", Kind.NOT_ENTITLED, fix="A free key covers raw prices only: set adjustment to raw."),
 )

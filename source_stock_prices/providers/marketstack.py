@@ -96,6 +96,9 @@ class Marketstack(Provider):
     def spelling(self, ticker: str) -> str:
         return super().spelling(ticker.upper())
 
+    def name_in_rows(self, ticker: str) -> str:
+        return self.spelling(ticker).partition(".")[0]  # some rows leave the exchange out
+
     def next_request(self, answer: Answer) -> Request | None:
         page = answer.json["pagination"]
         count = len(answer.json["data"])

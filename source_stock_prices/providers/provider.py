@@ -371,6 +371,10 @@ class Provider:
         suffix = re.search(self.exchange_suffix, self.spelling(ticker)) if self.exchange_suffix else None
         return EXCHANGES.get(suffix[1]) if suffix else NEW_YORK
 
+    def name_in_rows(self, ticker: str) -> str:
+        """What a row says of its ticker, of which a request for several must not have two alike."""
+        return ticker
+
     def market_of(self, ticker: str) -> str:
         """What stands for every ticker of the market that a request by date would find a ticker in."""
         return ANY
