@@ -82,6 +82,14 @@ class Entries:
         return query.end < healing.first_day(self.of(ticker))
 
 
+def has_other_settings(seen: Mapping[str, Entry], config: Config) -> bool:
+    """Whether rows were read with another setting than this sync's."""
+    for entry in seen.values():
+        if "date" in entry and healing.changed_setting(entry, config.adjustment, config.provider.origin):
+            return True
+    return False
+
+
 def of_one_table(seen: Mapping[str, Entry], config: Config) -> dict[str, Entry]:
     """The entries of a state that the whole market and named tickers wrote in turns, for they share a table.
 

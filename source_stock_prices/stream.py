@@ -22,7 +22,7 @@ from source_stock_prices.bars import clean
 from source_stock_prices.bill import Cost
 from source_stock_prices.bounds import session
 from source_stock_prices.config import Config
-from source_stock_prices.entries import of_one_table
+from source_stock_prices.entries import has_other_settings, of_one_table
 from source_stock_prices.errors import RAISED, ProviderError, unreadable
 from source_stock_prices.findings import Finding
 from source_stock_prices.http import (
@@ -88,7 +88,6 @@ class StockPrices(HttpStream):
         )
         self.start, self.bound, self.horizon = start, bound, horizon
         self._served_until = date.max
-        self._is_marked = False
         prices = Prices(
             config,
             self.logger,
@@ -111,7 +110,6 @@ class StockPrices(HttpStream):
         full = configured_stream.sync_mode == SyncMode.full_refresh
         before = {} if full else state.read(self.state, self.config.tickers, self.logger)
         self.state = of_one_table(before, self.config)
-        self._is_marked = self.state != before
         yield from self._sync.run(super().read(configured_stream, *args, **kwargs))
 
     def stream_slices(
@@ -121,7 +119,7 @@ class StockPrices(HttpStream):
         cursor_field: list[str] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterator[Mapping[str, Any]]:
-        if self._is_marked:
+        if has_other_settings(self.state, self.config):
             yield NOTHING
         yield from self._sync.slices(stream_state or {})
 
