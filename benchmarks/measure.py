@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -112,11 +113,20 @@ def _start(command: Command, errors: IO[bytes]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603
         list(command.argv),
         cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "", **command.env},
+        env={**os.environ, "PYTHONUNBUFFERED": "", **_memory_settings(), **command.env},
         stdout=subprocess.PIPE,
         stderr=errors,
         pipesize=PIPE_BYTES,
     )
+
+
+def _memory_settings() -> Mapping[str, str]:
+    """How programs in the image get their memory. Each program is measured that way."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    settings = re.findall("(MALLOC_[A-Z_]+)=([0-9]+)", dockerfile)
+    if not settings:
+        raise ValueError("The Dockerfile has no memory settings.")
+    return dict(settings)
 
 
 def _fail(command: Command, exit_code: int, output: Output, errors: IO[bytes]) -> None:
