@@ -89,7 +89,8 @@ class Warehouse:
 
     def entry(self, ticker: str) -> Any:
         """What the state says of a ticker: with `*` all may share one."""
-        return self.state.get(ticker, self.state.get(WHOLE_MARKET))
+        markets = (entry for name, entry in self.state.items() if name.startswith(WHOLE_MARKET))
+        return self.state.get(ticker, next(markets, None))
 
     def last_read(self, ticker: str) -> date | None:
         """The day of a ticker's state."""
@@ -131,7 +132,7 @@ class Warehouse:
             before = self.state.get(ticker)
             if isinstance(before, dict) and "date" in before:
                 assert entry["date"] >= before["date"], f"the state of {ticker} went back"
-            if isinstance(entry, dict) and "date" in entry and ticker != WHOLE_MARKET:
+            if isinstance(entry, dict) and "date" in entry and not ticker.startswith(WHOLE_MARKET):
                 assert (ticker, date.fromisoformat(entry["date"])) in self.rows, f"no bar on {ticker}'s {entry['date']}"
         read = {ticker for ticker, entry in self.state.items() if isinstance(entry, dict) and "date" in entry}
         assert state.keys() >= read, "the state forgot a ticker"
@@ -176,7 +177,7 @@ class Market(RuleBasedStateMachine):
             "a ticker": ["tiingo", "eodhd", "alpha_vantage", "fmp", "iex"],
             "batch": ["alpaca", "twelve_data", "marketstack"],
             "by date": ["massive"],
-            "market": ["massive"],
+            "market": ["massive", "eodhd"],
             "window": ["massive", "fmp", "eodhd", "marketstack"],
         }[self.plan]
 
@@ -218,8 +219,10 @@ class Market(RuleBasedStateMachine):
 
     @rule(data=st.data(), amount=st.sampled_from([0.01, 0.3, 2.0]), delay=DELAYS)
     def a_ticker_pays(self, data: st.DataObject, amount: float, delay: int) -> None:
-        day = self._session_ahead(1)
-        self.sandbox.book.pay(self._ticker(data), day, amount, applied=day + timedelta(days=delay))
+        ticker, day = self._ticker(data), self._session_ahead(1)
+        if ticker in self.gone:
+            return
+        self.sandbox.book.pay(ticker, day, amount, applied=day + timedelta(days=delay))
         FIGURES["dividends"] += 1
 
     @rule(data=st.data(), factor=st.sampled_from([0.25, 4.0, 0.8, 1.05]), age=st.integers(-1, 15), raw=ONE_IN_FIVE)
@@ -503,9 +506,13 @@ class Market(RuleBasedStateMachine):
             return set()
         rechecked = RECHECKED if rechecked is None else rechecked
         before = _sessions_before(last, rechecked)
-        if self.vendor == "massive" and len(self.tickers) > 1:
+        if self.plan == "market" or (self.vendor == "massive" and len(self.tickers) > 1):
             alike = {self.warehouse.last_read(name) for name in self.tickers} == {last}
-            before = [before[-age] for age in AGES if alike and age <= len(before)]
+            new = len(sessions.between(last + timedelta(days=1), max(self._end(), last)))
+            ages = [age for age in AGES if alike and age <= max(rechecked, 1)]
+            # Each session that reaches one of the ages with the new sessions.
+            reaching = {was for was in range(len(before) + 1) for age in ages if was < age <= was + new}
+            before = [day for was, day in enumerate(reversed(before), 1) if was in reaching]
         known = self.known.get(ticker)
         bound = max(self._bound(), known.first if known else date.min)
         return {day for day in before if day >= bound}

@@ -85,12 +85,14 @@ def price_queries(
 ) -> list[Query]:
     """The queries for the bars that can be new or changed, in the order of their use: the fewest calls of the plan."""
     daily: list[Window] = []
-    others: list[Window] = []
+    rereads: list[Window] = []
+    earlier: list[Window] = []
     dates = {}
     for ticker in healing.order(tickers, entries):
         entry = entries.get(ticker, {})
         daily += _new_bars(ticker, entry, facts)
-        others += _older_bars(ticker, entry, facts)
+        rereads += _bars_to_reread(ticker, entry, facts)
+        earlier += _earlier_bars(ticker, entry, facts)
         dates[ticker] = _state_date(entry) or facts.start
 
     alone: list[Window] = []
@@ -111,7 +113,12 @@ def price_queries(
     alone.sort(key=lambda window: turns[window.ticker])
     # Who is behind those that are read by date failed, or is new. What an earlier start adds comes after every window:
     # one may find that a history is to be read again.
-    return [*by_date, *batches(alone, facts), *batches(others, facts)]
+    return [
+        *by_date,
+        *batches(alone, facts),
+        *batches(rereads, facts),
+        *batches(earlier, facts),
+    ]
 
 
 def new_windows(
@@ -337,12 +344,12 @@ def _new_bars(
         yield Window(ticker, first, end)
 
 
-def _older_bars(
+def _bars_to_reread(
     ticker: str,
     entry: Entry,
     facts: Facts,
 ) -> Iterator[Window]:
-    """The history to read again where a setting changed, and what an earlier start adds before it.
+    """The history to read again where a setting changed.
 
     Where an earlier sync did not finish a history, the window tells which bars it has to have.
     """
@@ -351,12 +358,19 @@ def _older_bars(
         return
     last = max(facts.horizon.end(ticker), state_date)
     if _has_changed(entry, facts):
-        first = _earliest(entry, facts)
-        yield Window(ticker, first, last)
-        return
-    if "again" in entry:
-        first = _recheck_from(ticker, entry, state_date, facts)
-        yield Window(ticker, first, last)
+        yield Window(ticker, _earliest(entry, facts), last)
+    elif "again" in entry:
+        yield Window(ticker, _recheck_from(ticker, entry, state_date, facts), last)
+
+
+def _earlier_bars(
+    ticker: str,
+    entry: Entry,
+    facts: Facts,
+) -> Iterator[Window]:
+    """What an earlier start adds before the first day ever read. Where a setting changed, it is read with the rest."""
+    state_date = _state_date(entry)
+    if state_date is None or state_date > facts.blank.today or _has_changed(entry, facts):
         return
     gap = _gap(entry, facts)
     if gap:

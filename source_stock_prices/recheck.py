@@ -244,5 +244,5 @@ def believable(
     if said is not None and count < said:
         return f"it has {count:,} of the {said:,} rows that it says it has"
     if before is not None and 2 * count < before:
-        return f"it has {count:,} tickers, less than half of the {before:,} of the session before"
+        return f"it has {count:,} of the {before:,} tickers of the session before, less than half"
     return None

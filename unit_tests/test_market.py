@@ -81,7 +81,7 @@ class Sync:
     [
         ([], None, "it has no ticker"),
         (bars(20, "AAA", "BBB", "CCC"), 4, "it has 3 of the 4 rows that it says it has"),
-        (bars(20, "AAA"), None, "it has 1 tickers, less than half of the 4 of the session before"),
+        (bars(20, "AAA"), None, "it has 1 of the 4 tickers of the session before, less than half"),
     ],
 )
 def test_it_stops_at_a_new_session_that_is_not_believed(served: list[Bar], said: int | None, reason: str) -> None:
@@ -153,7 +153,7 @@ def test_it_passes_a_session_that_is_too_old_to_wait_for() -> None:
     assert sync.take(5, bars(5, "AAA")).bars == bars(5, "AAA")
     assert sync.take(6, bars(6)).bars == bars(6)
     (line,) = sync.lines
-    assert "has not all of a session of the whole market: 2026-11-05 (it has 1 tickers" in line
+    assert "has not all of a session of the whole market: 2026-11-05 (it has 1 of the 4 tickers" in line
     assert sync.state[ANY]["date"] == "2026-11-06"
 
 

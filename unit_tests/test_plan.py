@@ -149,6 +149,15 @@ def test_it_asks_only_for_what_an_earlier_start_adds(state_date: date) -> None:
     assert len(queries) == 1 + (state_date < END)
 
 
+def test_it_asks_for_what_an_earlier_start_adds_where_a_history_is_to_be_read_again() -> None:
+    """Not in the next sync only. It comes after every reread, for one of the whole history has it as well."""
+    entries = {"AAPL": seen(END, date(2026, 11, 12)), "MSFT": seen(END, date(2026, 11, 12), again=True)}
+    facts = FACTS._replace(bound=date(2026, 10, 1), tickers_per_request=9)
+    queries = plan.price_queries(("AAPL", "MSFT"), entries, facts)
+    gap = date(2026, 10, 1), date(2026, 11, 11)
+    assert windows(queries) == [("MSFT", date(2026, 11, 12), END), ("AAPL", *gap), ("MSFT", *gap)]
+
+
 def test_it_asks_for_nothing_while_the_state_is_in_the_future() -> None:
     """Reading it again, or before it, would move a state that somebody set."""
     entries = {"AAPL": seen(END + DAY, adjustment="all"), "MSFT": seen(END + DAY)}

@@ -290,7 +290,7 @@ def test_it_remembers_every_session_it_may_ask_for_again(recheck_sessions: int, 
         (0, None, None, "it has no ticker"),
         (0, 0, 12_000, "it has no ticker"),
         (3, 12_000, None, "it has 3 of the 12,000 rows that it says it has"),
-        (5_999, 5_999, 12_000, "it has 5,999 tickers, less than half of the 12,000 of the session before"),
+        (5_999, 5_999, 12_000, "it has 5,999 of the 12,000 tickers of the session before, less than half"),
     ],
 )
 def test_it_believes_a_session_of_the_market_only_if_it_can_be(
