@@ -43,10 +43,12 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[Row]:
 def _settings(spec: Mapping[str, Any]) -> Iterator[Row]:
     yield "Key", "Meaning"
     schema = spec["connectionSpecification"]
+    blocks_shown: list[Any] = []
     for key, setting in schema["properties"].items():
-        if "oneOf" not in setting:
+        if "oneOf" not in setting or setting["oneOf"] in blocks_shown:
             yield f"`{key}`", _meaning(setting, required=key in schema["required"])
             continue
+        blocks_shown.append(setting["oneOf"])
         blocks = {block["properties"]["name"]["const"]: block for block in setting["oneOf"]}
         yield f"`{key}.name`", _meaning({**setting, "enum": list(blocks)}, required=True)
         alike: dict[str, dict[str, list[str]]] = {}

@@ -16,7 +16,7 @@ from backoff import _sync
 from hypothesis import HealthCheck, Phase, settings
 
 from integration_tests.sandbox import Sandbox
-from source_stock_prices import http, stream
+from source_stock_prices import http, second_opinion, stream
 
 yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Each sync reads the spec and the manifests: in C that takes a tenth of the time."""
@@ -59,7 +59,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """The seconds that the connector would have waited, in order. It does not. Its workers end before the next test."""
     waited: list[float] = []
     clock = SimpleNamespace(sleep=waited.append, monotonic=time.monotonic)
-    for module in (rate_limiting, call_rate, _sync, http):
+    for module in (rate_limiting, call_rate, _sync, http, second_opinion):
         monkeypatch.setattr(module, "time", clock)
     yield waited
     end_of_workers()

@@ -101,9 +101,19 @@ IN_BASE_URL = {
 
 
 def output(
-    provider: str, key: str, spelled: str, place: str, *, verb: str = "read", debug: bool = False
+    provider: str,
+    key: str,
+    spelled: str,
+    place: str,
+    *,
+    verb: str = "read",
+    debug: bool = False,
+    second: bool = False,
 ) -> tuple[str, int]:
-    """All that one command writes, errors included, and how often something was sent."""
+    """All that one command writes, errors included, and how often something was sent.
+
+    With `second` the provider is the one that is asked for a second opinion.
+    """
     block = {"name": provider, "api_key": key, "api_secret": f"{key[::-1]}"}
     if provider == "iex":
         block["base_url"] = "https://example.com/v1"
@@ -118,7 +128,10 @@ def output(
     errors = io.StringIO()
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(errors), mock.patch.object(HTTPAdapter, "send", send):
         config, configured = Path(folder, "config.json"), Path(folder, "catalog.json")
-        config.write_text(json.dumps({"provider": block, "stock_ticker": "AAPL,MSFT"}))
+        providers: dict[str, Any] = {"provider": {"name": "sample"}, "verify_with": block}
+        if not second:
+            providers = {"provider": block}
+        config.write_text(json.dumps({**providers, "stock_ticker": "AAPL,MSFT"}))
         configured.write_text(json.dumps(catalog("full_refresh", STREAMS)))
         args = [verb, "--config", str(config)]
         if verb == "read":
@@ -137,11 +150,20 @@ def output(
     st.sampled_from(sorted({*PLACES, *IN_BASE_URL})),
     st.sampled_from(["read", "check"]),
     st.booleans(),
+    st.booleans(),
 )
 @settings(DRAWN, max_examples=DRAWN.max_examples * 5)
-def test_it_shows_no_key(provider: str, key: str, spelling: str, place: str, verb: str, debug: bool) -> None:
+def test_it_shows_no_key(
+    provider: str,
+    key: str,
+    spelling: str,
+    place: str,
+    verb: str,
+    debug: bool,
+    second: bool,
+) -> None:
     """Logs are read by many and kept for long: whoever reads eight characters of a key knows whose it is."""
-    text, sent = output(provider, key, SPELLED[spelling](key), place, verb=verb, debug=debug)
+    text, sent = output(provider, key, SPELLED[spelling](key), place, verb=verb, debug=debug, second=second)
     assert text
     assert sent or place in IN_BASE_URL
     assert list(leaks(key, text)) == []

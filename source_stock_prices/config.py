@@ -52,6 +52,7 @@ MAX_REQUESTS_PER_MINUTE = 60_000
 MAX_WORKERS = 32
 MAX_HISTORY_DAYS = 36_500
 MAX_RECHECK_SESSIONS = 60
+MAX_VERIFIED_TICKERS = 100
 
 
 class ConfigError(AirbyteTracedException):
@@ -67,7 +68,7 @@ class ConfigError(AirbyteTracedException):
 
 @dataclass(frozen=True)
 class Config:
-    """What to sync, from which provider, and how.
+    """What to sync, from which provider, and how. `verify_with` is the provider of a second opinion, None for no such.
 
     Both dates are inclusive. None means the default, where that depends on the clock or the plan.
     """
@@ -83,13 +84,15 @@ class Config:
     history_days: int | None = None
     recheck_sessions: int = 10
     allow_http: bool = False
+    verify_with: Provider | None = None
+    verify_tickers: int = 5
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> Config:
         """The config from JSON as a user writes it. Raises ConfigError for the first value that is wrong."""
         raw = canonical(raw)
         config = cls(
-            provider=_provider(raw),
+            provider=_provider(raw, "provider"),
             tickers=_tickers(raw),
             start_date=_day(raw, "start_date"),
             end_date=_day(raw, "end_date"),
@@ -100,9 +103,11 @@ class Config:
             history_days=_whole_number(raw, "history_days", MAX_HISTORY_DAYS),
             recheck_sessions=_recheck_sessions(raw),
             allow_http=_flag(raw, "allow_http"),
+            verify_with=_provider(raw, "verify_with") if "verify_with" in raw else None,
+            verify_tickers=_whole_number(raw, "verify_tickers", MAX_VERIFIED_TICKERS) or cls.verify_tickers,
         )
         if not config.allow_http:
-            _check_encrypted(config.provider)
+            _check_encrypted(config.provider, "provider")
         _check_key_beside(raw.get("api_key"))
         _check_dates(config.start_date, config.end_date)
         _check_one_start(config.start_date, config.history_days)
@@ -112,6 +117,8 @@ class Config:
             config = replace(config, tickers=(config.provider.market_of(config.market),))
         _check_tickers(config.tickers, config.provider)
         _check_adjustment(config.adjustment, config.provider)
+        if config.verify_with:
+            _check_second_provider(config, config.verify_with)
         return config
 
     @property
@@ -120,17 +127,30 @@ class Config:
         return self.tickers[0] if of_market(self.tickers) else None
 
     @property
+    def comparable(self) -> list[str]:
+        """The tickers that mean the same listing to the second provider; or the market in which some may do so."""
+        if self.verify_with is None:
+            return []
+        comparable = []
+        for ticker in self.tickers:
+            example = ticker.replace(ANY, "A")
+            if self.provider.is_same_listing(example, self.verify_with):
+                comparable.append(ticker)
+        return comparable
+
+    @property
     def secrets(self) -> list[str]:
-        """The provider's credentials."""
+        """The credentials of the provider, and of the one that is asked for a second opinion."""
         secrets = []
-        for field in fields(self.provider):
-            if not field.repr:
-                secrets.append(getattr(self.provider, field.name))
+        for provider in filter(None, (self.provider, self.verify_with)):
+            for field in fields(provider):
+                if not field.repr:
+                    secrets.append(getattr(provider, field.name))
         return secrets
 
 
 def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A config in the form of the spec: a provider block under the provider's present name, with its key inside.
+    """A config in the form of the spec: provider blocks under the provider's present name, with the key inside.
 
     A config without a provider, such as the tutorial's `{"api_key": ..., "stock_ticker": ...}`, gets the default one.
     A list of tickers becomes a string. Values are not checked here.
@@ -144,6 +164,9 @@ def canonical(raw: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(block, Mapping):
         block = _canonical_block(block, config.get("api_key"))
     config["provider"] = block
+    if "verify_with" in raw:
+        second = raw["verify_with"]
+        config["verify_with"] = _canonical_block(second, None) if isinstance(second, Mapping) else second
     return config
 
 
@@ -182,9 +205,12 @@ def unknown_keys(raw: Mapping[str, Any]) -> list[str]:
     """
     config = canonical(raw)
     unknown = _unknown_at_the_top(config)
-    block = config["provider"]
-    for key in _unknown_in_the_block(block, PROVIDERS[block["name"]]):
-        unknown.append(f"provider.{key}")
+    for where in ("provider", "verify_with"):
+        if where not in config:
+            continue
+        block = config[where]
+        for key in _unknown_in_the_block(block, PROVIDERS[block["name"]]):
+            unknown.append(f"{where}.{key}")
     return unknown
 
 
@@ -225,36 +251,37 @@ def _settings(provider: type[Provider]) -> dict[str, bool]:
     return settings
 
 
-def _provider(config: Mapping[str, Any]) -> Provider:
-    """The provider of a canonical config."""
-    block = config["provider"]
+def _provider(config: Mapping[str, Any], where: str) -> Provider:
+    """The provider in a block of a canonical config, which is `provider` or `verify_with`."""
+    block = config[where]
     if not isinstance(block, Mapping):
-        raise ConfigError(f"provider must be an object, such as {_example(block)}.")
+        raise ConfigError(f"{where} must be an object, such as {_example(block)}.")
     name = block.get("name")
     allowed = f"Allowed: {', '.join(PROVIDERS)}."
     if name is None:
-        raise ConfigError(f"provider.name is missing.{_typo('name', block)} {allowed}")
+        raise ConfigError(f"{where}.name is missing.{_typo('name', block)} {allowed}")
     if not isinstance(name, str) or name not in PROVIDERS:
-        raise ConfigError(f"provider.name: {name!r} is not a known provider. {allowed}")
+        raise ConfigError(f"{where}.name: {name!r} is not a known provider. {allowed}")
     provider = PROVIDERS[name]
-    given = _given_settings(provider, block)
+    given = _given_settings(provider, block, where)
     for key, is_required in _settings(provider).items():
         if is_required and key not in given:
-            raise ConfigError(_missing(provider, key, config))
-    _check_keys(provider, given)
+            raise ConfigError(_missing(provider, key, config, where))
+    _check_keys(provider, given, where)
     if "base_url" in given:
-        given["base_url"] = _address(given["base_url"])
+        given["base_url"] = _address(given["base_url"], where)
     return provider(**given)
 
 
 def _given_settings(
     provider: type[Provider],
     block: Mapping[str, Any],
+    where: str,
 ) -> dict[str, str]:
     """The settings of a provider block that are not empty."""
     given = {}
     for field in fields(provider):
-        text = _setting(field, block.get(field.name))
+        text = _setting(field, block.get(field.name), where)
         if text:
             given[field.name] = text
     return given
@@ -264,12 +291,13 @@ def _missing(
     provider: type[Provider],
     key: str,
     config: Mapping[str, Any],
+    where: str,
 ) -> str:
-    unknown = _unknown_in_the_block(config["provider"], provider)
+    unknown = _unknown_in_the_block(config[where], provider)
     unknown += _unknown_at_the_top(config)
     typo = _typo(key, unknown)
-    advice = _advice(provider, key)
-    return f"provider.{key} is missing: {provider.title} requires it.{typo} {advice}"
+    advice = _advice(provider, key, where)
+    return f"{where}.{key} is missing: {provider.title} requires it.{typo} {advice}"
 
 
 def _example(name: Any) -> str:
@@ -284,29 +312,33 @@ def _example(name: Any) -> str:
     return json.dumps(block)
 
 
-def _advice(provider: type[Provider], key: str) -> str:
+def _advice(provider: type[Provider], key: str, where: str) -> str:
     """Where a required setting goes, and where a user gets one."""
     if key == "base_url":
         return "Set it to the address of the service, such as https://example.com/stable."
-    place = "in the provider block"
-    if key == "api_key":
+    is_first = where == "provider"
+    place = f"in the {where} block"
+    if key == "api_key" and is_first:
         place += " or at the top level of the config"
     advice = f"Put it {place}."
     if provider.key_url:
         advice += f" Get one at {provider.key_url}."
+    if not is_first:
+        return advice
     return f'{advice} To try the connector without a key, use {{"name": "sample"}} as the provider.'
 
 
 def _check_keys(
     provider: type[Provider],
     given: Mapping[str, str],
+    where: str,
 ) -> None:
     for field in fields(provider):
         if field.repr:
             continue
         if _is_placeholder(given[field.name]):
-            advice = _advice(provider, field.name)
-            raise ConfigError(f"provider.{field.name} is only a placeholder. {advice}")
+            advice = _advice(provider, field.name, where)
+            raise ConfigError(f"{where}.{field.name} is only a placeholder. {advice}")
 
 
 def _is_placeholder(key: str) -> bool:
@@ -316,14 +348,14 @@ def _is_placeholder(key: str) -> bool:
     return PLACEHOLDER.fullmatch(key) is not None
 
 
-def _setting(field: Field[Any], value: Any) -> str:
+def _setting(field: Field[Any], value: Any, where: str) -> str:
     """A setting of a provider as a single line of printable ASCII, which is all that a header or a URL can carry.
 
     Empty if it is not set.
     """
     if value is None:
         return ""
-    key = f"provider.{field.name}"
+    key = f"{where}.{field.name}"
     if not isinstance(value, str):
         raise ConfigError(f"{key} must be a string.")
     text = value.strip()
@@ -336,13 +368,13 @@ def _setting(field: Field[Any], value: Any) -> str:
     return text
 
 
-def _address(value: str) -> str:
+def _address(value: str, where: str) -> str:
     if _is_address(value):
         return value.rstrip("/")
     # Neither a password before the host nor a key in the query may be shown.
     without_user = re.sub("//.*@", "//****@", value)
     shown = without_user.partition("?")[0]
-    raise ConfigError(f"provider.base_url must be an address such as https://example.com/path, not {shown!r}.")
+    raise ConfigError(f"{where}.base_url must be an address such as https://example.com/path, not {shown!r}.")
 
 
 def _is_address(value: str) -> bool:
@@ -354,12 +386,12 @@ def _is_address(value: str) -> bool:
         return False
 
 
-def _check_encrypted(provider: Provider) -> None:
+def _check_encrypted(provider: Provider, where: str) -> None:
     address = urlsplit(provider.base_url)
     if address.scheme.lower() != "http" or _is_inside(address.hostname or ""):
         return
     raise ConfigError(
-        f"provider.base_url: {provider.base_url} would send the API key over the network unencrypted. Use https://, or"
+        f"{where}.base_url: {provider.base_url} would send the API key over the network unencrypted. Use https://, or"
         " set allow_http to true if the way to this host is safe."
     )
 
@@ -507,6 +539,29 @@ def _check_adjustment(adjustment: str, provider: Provider) -> None:
     if adjustment not in provider.adjustments:
         allowed = ", ".join(provider.adjustments)
         raise ConfigError(f"adjustment: {provider.title} cannot serve {adjustment!r}. Allowed: {allowed}.")
+
+
+def _check_second_provider(config: Config, second: Provider) -> None:
+    """Whether there is something to compare: the same listings, adjusted alike, of another vendor."""
+    if not config.allow_http:
+        _check_encrypted(second, "verify_with")
+    first = config.provider
+    if second.name == first.name:
+        raise ConfigError(
+            f"verify_with: {first.title} is the provider already. Choose another one, or remove verify_with."
+        )
+    if config.adjustment not in second.adjustments:
+        allowed = ", ".join(second.adjustments)
+        raise ConfigError(
+            f"verify_with: {second.title} cannot serve the adjustment {config.adjustment!r}, so that nothing could be"
+            f" compared. It serves: {allowed}. Choose another provider, or remove verify_with."
+        )
+    if config.comparable:
+        return
+    raise ConfigError(
+        f"verify_with: none of the tickers is known to mean the same listing to {second.title} as to {first.title}, so"
+        " that nothing could be compared. Choose another provider, or remove verify_with."
+    )
 
 
 def _one_of(words: tuple[str, ...]) -> str:

@@ -320,7 +320,7 @@ class Events(Stream):
     ) -> bool:
         return False
 
-    def gaps(self) -> Iterable[Finding]:
+    def last_findings(self) -> Iterable[Finding]:
         return ()
 
     @property

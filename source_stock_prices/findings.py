@@ -188,6 +188,18 @@ SETTING = Sentence(
     "{0}; rereading {names} from {1}.",
     When.AT_ONCE,
 )
+DIFFERS = Sentence(
+    "second opinion differs",
+    "{0} has other numbers than {title}: {names}. Find out which are right; nothing was changed.",
+)
+UNCONFIRMED = Sentence(
+    "no second opinion",
+    "{0} has no bar to compare for {sessions}.",
+)
+NO_OPINION = Sentence(
+    "no second opinion",
+    "{0} gave no second opinion on {names}: {1}.",
+)
 NOTICE = Sentence("notice", "Notice from {title} for {names}: {0}")
 
 SENTENCES = [each for each in list(globals().values()) if isinstance(each, Sentence)]

@@ -169,12 +169,20 @@ class RequestPolicy(ErrorHandler, BackoffStrategy):
 
     A problem that no further try will solve is no error to the client: `exchange` raises it as a ProviderError, so that
     a ticker's failure can be told from the sync's, and the client lets go of the request. With `patient=False` a vendor
-    that throttles is not waited for. `write` writes a message at once, from any thread.
+    that throttles is not waited for. `max_tries` is how often a request is sent. `write` writes a message at once, from
+    any thread.
     """
 
-    def __init__(self, provider: Provider, *, patient: bool, write: Write | None = None) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        patient: bool,
+        max_tries: int | None = None,
+        write: Write | None = None,
+    ) -> None:
         self._provider = provider
-        self._max_tries = MAX_TRIES if patient else FEW_TRIES
+        self._max_tries = max_tries or (MAX_TRIES if patient else FEW_TRIES)
         self._patient = patient
         self._pause = Pause(provider.title, write)
         self._current = Exchange()

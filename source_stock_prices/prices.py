@@ -44,6 +44,7 @@ from source_stock_prices.reach import Reach
 from source_stock_prices.recheck import believable
 from source_stock_prices.records import Records
 from source_stock_prices.report import Report
+from source_stock_prices.second_opinion import SecondOpinion
 from source_stock_prices.sessions import Horizon
 from source_stock_prices.sync import Found, State, by_ticker
 
@@ -56,7 +57,7 @@ class Prices:
     """The half of the connector that reads bars, as the healing contract wants it. `ask` has the bars of a query.
 
     `start` is where a ticker's history begins; `bound` the same if the user said so, before which nothing is asked.
-    `horizon` knows how far each ticker can be read.
+    `horizon` knows how far each ticker can be read. `opinion` is another provider's on the bars that are read.
     """
 
     name = "stock_prices"
@@ -70,6 +71,7 @@ class Prices:
         bound: date | None,
         horizon: Horizon,
         ask: Ask,
+        opinion: SecondOpinion | None = None,
         in_envelopes: bool,
     ) -> None:
         self._config = config
@@ -79,7 +81,8 @@ class Prices:
         self._bound = bound
         self._horizon = horizon
         self._reach = Reach(ask)
-        self._records = Records(self.name, config, horizon, in_envelopes=in_envelopes)
+        self._opinion = opinion
+        self._records = Records(self.name, config, horizon, opinion, in_envelopes=in_envelopes)
         self._begin({})
 
     def _begin(self, seen: State) -> None:
@@ -302,5 +305,7 @@ class Prices:
         for market in self._markets:
             market.checkpoint(state)
 
-    def gaps(self) -> Iterable[Finding]:
-        return self._arrivals.gaps()
+    def last_findings(self) -> Iterator[Finding]:
+        yield from self._arrivals.gaps()
+        if self._opinion:
+            yield from self._opinion.findings()

@@ -17,6 +17,7 @@ from source_stock_prices.config import Config
 from source_stock_prices.findings import JUMPED
 from source_stock_prices.providers.terms import Bar
 from source_stock_prices.report import Report
+from source_stock_prices.second_opinion import SecondOpinion
 from source_stock_prices.sessions import Horizon
 
 iso = lru_cache(maxsize=20_000)(date.isoformat)
@@ -31,6 +32,7 @@ class Records:
         stream: str,
         config: Config,
         horizon: Horizon,
+        opinion: SecondOpinion | None,
         *,
         in_envelopes: bool,
     ) -> None:
@@ -38,6 +40,7 @@ class Records:
         self._adjustment = config.adjustment
         self._provider = config.provider.name
         self._horizon = horizon
+        self._opinion = opinion
         self._in_envelopes = in_envelopes
         self._last_bars: dict[str, Bar] = {}
 
@@ -46,6 +49,8 @@ class Records:
         if not bars:
             return
         self._tell_of_jumps(bars, report)
+        if self._opinion:
+            self._opinion.note(bars)
         records = map(self._record, bars)
         if not self._in_envelopes:
             yield from envelope.one_by_one(self._stream, records)

@@ -48,9 +48,11 @@ from source_stock_prices.config import (
     unknown_keys,
 )
 from source_stock_prices.found import Findings
-from source_stock_prices.http import Write
+from source_stock_prices.http import RequestPolicy, Write
 from source_stock_prices.providers.answer import trim
 from source_stock_prices.providers.terms import is_ticker
+from source_stock_prices.second_opinion import SecondOpinion
+from source_stock_prices.sessions import Horizon
 from source_stock_prices.stream import StockPrices
 
 PRICES, FINDINGS = "stock_prices", "findings"
@@ -159,7 +161,13 @@ class SourceStockPrices(AbstractSource):
         shortfall = bill.shortfall(costs, prices.config)
         if shortfall:
             logger.warning(shortfall)
-        return check(prices, logger)
+        succeeded, error = check(prices, logger)
+        second = second_stream(prices.config, prices.horizon)
+        if succeeded and second and not prices.config.market:
+            _, trouble = check(second, logger)
+            if trouble:
+                logger.warning(f"verify_with: {trouble}")  # no sync fails for it
+        return succeeded, error
 
     def _prices(
         self,
@@ -185,15 +193,31 @@ class SourceStockPrices(AbstractSource):
         if parsed.history_days:
             bound = today - timedelta(days=parsed.history_days)
         start = bound or min(parsed.end_date or today, today) - DEFAULT_WINDOW
+        second = second_stream(parsed, horizon)
         return StockPrices(
             parsed,
             start=start,
             bound=bound,
             horizon=horizon,
-            patient=patient,
+            policy=RequestPolicy(parsed.provider, patient=patient, write=self.write),
+            opinion=SecondOpinion(parsed, horizon, second) if second else None,
             in_envelopes=self.in_envelopes,
-            write=self.write,
         )
+
+
+def second_stream(config: Config, horizon: Horizon) -> StockPrices | None:
+    """The prices of the second provider, if there is one, of a ticker that it has. Each request is sent once."""
+    if config.verify_with is None:
+        return None
+    other = replace(
+        config,
+        provider=config.verify_with,
+        verify_with=None,
+        tickers=tuple(config.comparable[:1]),
+        requests_per_minute=None,
+    )
+    policy = RequestPolicy(other.provider, patient=False, max_tries=1)
+    return StockPrices(other, start=horizon.today, horizon=horizon, policy=policy)
 
 
 def is_read_last(stream: ConfiguredAirbyteStream) -> bool:

@@ -29,7 +29,6 @@ from source_stock_prices.http import (
     TIMEOUT,
     KeyInRequest,
     RequestPolicy,
-    Write,
     pace,
 )
 from source_stock_prices.prices import Prices
@@ -41,6 +40,7 @@ from source_stock_prices.providers.terms import (
     Request,
 )
 from source_stock_prices.report import Report
+from source_stock_prices.second_opinion import SecondOpinion
 from source_stock_prices.sessions import Horizon
 from source_stock_prices.sync import Found, Sync
 
@@ -55,9 +55,8 @@ class StockPrices(HttpStream):
     """Daily bars of the configured tickers, ascending by date within a ticker.
 
     `start` is where a history begins, `bound` the same if the user said so. `horizon` knows how far each ticker can be
-    read. With `patient=False` a throttling vendor is not waited for. With `in_envelopes` the records of a ticker are
-    one message, for a writer that knows envelopes. `write` writes a message at once, from any thread: that the vendor
-    has us wait.
+    read. `policy` says how requests are sent; `opinion` is another provider's, where one is asked for it. With
+    `in_envelopes` the records of a ticker are one message, for a writer that knows envelopes.
     """
 
     primary_key: ClassVar = ["stock_ticker", "date"]
@@ -71,12 +70,12 @@ class StockPrices(HttpStream):
         start: date,
         bound: date | None = None,
         horizon: Horizon,
-        patient: bool,
+        policy: RequestPolicy,
+        opinion: SecondOpinion | None = None,
         in_envelopes: bool = False,
-        write: Write | None = None,
     ) -> None:
         self.config, self.provider = config, config.provider
-        self.policy = RequestPolicy(config.provider, patient=patient, write=write)
+        self.policy = policy
         super().__init__()
         self.client = HttpClient(
             self.name,
@@ -95,6 +94,7 @@ class StockPrices(HttpStream):
             bound=bound,
             horizon=horizon,
             ask=self.ask,
+            opinion=opinion,
             in_envelopes=in_envelopes,
         )
         self._sync = Sync(prices, config, horizon.today, self.logger, self.policy)

@@ -98,7 +98,7 @@ class Half(Protocol[T]):
     def expected(self, query: Query) -> int | None:
         """How many records a query's answer has; None where nobody knows."""
 
-    def gaps(self) -> Iterable[Finding]:
+    def last_findings(self) -> Iterable[Finding]:
         """What there is to look at that is not in the report, when all was read."""
 
 
@@ -144,7 +144,7 @@ class Sync(Generic[T]):
                 yield from messages
             finally:
                 self._answers.close()
-        report.findings |= dict.fromkeys(self._half.gaps())
+        report.findings |= dict.fromkeys(self._half.last_findings())
         spent = self._policy.spent - spent_before
         if spent:
             self._logger.info(f"{self._half.name}: this sync cost {counted(spent, 'call')} of the plan.")

@@ -151,6 +151,70 @@ def test_it_names_the_key_the_value_and_what_is_allowed(change: dict[str, Any], 
     assert str(caught.value).startswith(sentence)
 
 
+TIINGO = {"name": "tiingo", "api_key": "s3cr3t"}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"verify_with": None}, 'verify_with must be an object, such as {"name": "sample"}.'),
+        ({"verify_with": "tiingo"}, 'verify_with must be an object, such as {"name": "tiingo", "api_key": "..."}.'),
+        ({"verify_with": {}}, "verify_with.name is missing. Allowed: massive, "),
+        ({"verify_with": {"name": "x"}}, "verify_with.name: 'x' is not a known provider. Allowed: massive, "),
+        (
+            {"verify_with": {"name": "tiingo"}, "api_key": "s3cr3t"},
+            "verify_with.api_key is missing: Tiingo requires it. Put it in the verify_with block. Get one at",
+        ),
+        ({"verify_with": {**TIINGO, "api_key": "..."}}, "verify_with.api_key is only a placeholder. Put it in the"),
+        ({"verify_with": {**TIINGO, "api_key": "a\nb"}}, "verify_with.api_key must be a single line of printable"),
+        ({"verify_with": {**TIINGO, "base_url": "x"}}, "verify_with.base_url must be an address such as https://"),
+        (
+            {"verify_with": {**TIINGO, "base_url": "http://api.tiingo.com"}},
+            "verify_with.base_url: http://api.tiingo.com would send the API key over the network unencrypted.",
+        ),
+        (
+            {"verify_with": TIINGO, "adjustment": "splits"},
+            "verify_with: Tiingo cannot serve the adjustment 'splits', so that nothing could be compared.",
+        ),
+        ({"verify_with": {"name": "sample"}}, "verify_with: Sample market is the provider already. Choose another"),
+        (
+            {"verify_with": TIINGO, "stock_ticker": "VOW3.XETRA"},
+            "verify_with: none of the tickers is known to mean the same listing to Tiingo as to Sample market, so that",
+        ),
+        (
+            {
+                "verify_with": TIINGO,
+                "stock_ticker": "*.XETRA",
+                "provider": {"name": "eodhd", "api_key": "s3cr3t"},
+            },
+            "verify_with: none of the tickers is known to mean the same listing to Tiingo as to EODHD",
+        ),
+        ({"verify_tickers": 0}, "verify_tickers must be a whole number from 1 to 100, not 0."),
+    ],
+)
+def test_it_refuses_a_second_provider_with_which_nothing_could_be_compared(
+    change: dict[str, Any], sentence: str
+) -> None:
+    """Or that would fail in every sync; in a sentence that names the block."""
+    with pytest.raises(ConfigError) as caught:
+        Config.parse(SAMPLE | change)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_it_takes_a_second_provider_as_it_takes_the_first() -> None:
+    """By a former name, with empty fields, and with a key of its own."""
+    block = {"name": "polygon", "api_key": " s3cr3t-2\n", "base_url": "", "exchange": "US"}
+    raw = {"provider": TIINGO, "verify_with": block, "stock_ticker": "AAPL, 600519", "verify_tickers": None}
+    config = Config.parse(raw)
+    assert config.verify_with == PROVIDERS["massive"](api_key="s3cr3t-2")  # type: ignore[call-arg]
+    assert (config.secrets, config.verify_tickers, config.comparable) == (["s3cr3t", "s3cr3t-2"], 5, ["AAPL"])
+    assert unknown_keys(raw) == ["verify_with.exchange"]
+    assert canonical(raw)["verify_with"]["name"] == "massive"
+    SPEC.validate(raw)
+    SPEC.validate(canonical(raw))
+    assert Config.parse(SAMPLE).verify_with is None
+
+
 def with_base_url(base_url: str, **settings: Any) -> dict[str, Any]:
     return SAMPLE | {"provider": {"name": "massive", "api_key": "s3cr3t", "base_url": base_url}} | settings
 
@@ -331,6 +395,8 @@ FORMS = {
     "requests_per_minute": NUMBERS,
     "recheck_sessions": NUMBERS,
     "num_workers": NUMBERS,
+    "verify_with": st.sampled_from([TIINGO, {**TIINGO, "base_url": None}, {"name": "iex"}, {}, None, "tiingo"]),
+    "verify_tickers": NUMBERS,
     "api_key": KEYS_DRAWN | st.just(7),
 }
 
@@ -384,6 +450,7 @@ def test_it_takes_no_config_that_the_spec_refuses(raw: dict[str, Any]) -> None:
         {"provider": {"name": "sample"}, "requests_per_minute": None, "num_workers": None, "recheck_sessions": None},
         {"provider": {"name": "sample"}, "history_days": None, "include_unfinished_session": None, "api_key": None},
         {"provider": {"name": "sample"}, "requests_per_minute": 5.0, "api_key": ""},
+        {"provider": {"name": "sample"}, "verify_with": {"name": "polygon", "api_key": "s3cr3t", "base_url": None}},
     ],
 )
 def test_it_takes_former_names_keys_beside_a_provider_and_empty_fields_as_the_spec_does(raw: dict[str, Any]) -> None:

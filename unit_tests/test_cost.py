@@ -10,6 +10,7 @@ import pytest
 
 from source_stock_prices import reference
 from source_stock_prices.config import Config
+from source_stock_prices.http import RequestPolicy
 from source_stock_prices.prices import Prices
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.report import Report
@@ -26,7 +27,7 @@ VENDORS = [name for name in PROVIDERS if name not in ("sample", "iex")]
 def stream_of(name: str, count: int) -> StockPrices:
     settings = {"name": name, **FILES[name]["settings"]}
     config = Config.parse({"provider": settings, "stock_ticker": [f"T{n}" for n in range(count)]})
-    return StockPrices(config, start=BEFORE, horizon=Until(TODAY), patient=False)
+    return StockPrices(config, start=BEFORE, horizon=Until(TODAY), policy=RequestPolicy(config.provider, patient=False))
 
 
 def of_prices(name: str, count: int) -> tuple[int, int]:

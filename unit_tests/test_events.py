@@ -26,6 +26,7 @@ from source_stock_prices import events, reference
 from source_stock_prices.config import Config
 from source_stock_prices.errors import ProviderError
 from source_stock_prices.events import MANIFESTS, Events, Row, manifest
+from source_stock_prices.http import RequestPolicy
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import Query
 from source_stock_prices.report import Report
@@ -40,7 +41,9 @@ TODAY = date(2026, 11, 20)
 def streams(provider: dict[str, str], tickers: str = "AAPL") -> dict[str, Events]:
     """The reference streams of a provider by name."""
     config = Config.parse({"provider": provider, "stock_ticker": tickers})
-    prices = StockPrices(config, start=TODAY, horizon=Until(TODAY), patient=False)
+    prices = StockPrices(
+        config, start=TODAY, horizon=Until(TODAY), policy=RequestPolicy(config.provider, patient=False)
+    )
     return {stream.name: stream for stream in reference.streams(prices)}
 
 

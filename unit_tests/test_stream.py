@@ -16,6 +16,7 @@ from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 
 from source_stock_prices.config import Config
 from source_stock_prices.envelope import Envelope
+from source_stock_prices.http import RequestPolicy
 from source_stock_prices.stream import StockPrices
 from unit_tests.horizons import Until
 
@@ -34,11 +35,12 @@ INCREMENTAL = ConfiguredAirbyteStreamSerializer.load(
 def prices(days: int, adjustment: str, unfinished: int, *, in_envelopes: bool) -> StockPrices:
     """A stream of two tickers and the last days, so many of which are not final."""
     raw = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT", "adjustment": adjustment, "num_workers": 1}
+    config = Config.parse(raw)
     return StockPrices(
-        Config.parse(raw),
+        config,
         start=TODAY - timedelta(days=days),
         horizon=Until(TODAY, TODAY - timedelta(days=unfinished)),
-        patient=False,
+        policy=RequestPolicy(config.provider, patient=False),
         in_envelopes=in_envelopes,
     )
 

@@ -63,6 +63,7 @@ class Book:
         self._garbled: defaultdict[str, dict[date, dict[str, Any]]] = defaultdict(dict)
         self._carried: defaultdict[str, set[date]] = defaultdict(set)
         self._hidden: set[tuple[str, date]] = set()
+        self._otherwise: dict[tuple[str, str, date], Mapping[str, float]] = {}
         self._shortened: dict[date, tuple[int, bool]] = {}
         self._listed: dict[str, date] = {}
         self._delisted: dict[str, date] = {}
@@ -172,6 +173,19 @@ class Book:
     def is_hidden(self, ticker: str, day: date) -> bool:
         """Whether a bar is withheld."""
         return (ticker, day) in self._hidden or (WHOLE_MARKET, day) in self._hidden
+
+    def contradict(self, vendor: str, ticker: str, day: date, **changes: float) -> None:
+        """Let one vendor serve other numbers of a session than all the others; without numbers, let it lack the bar."""
+        self._otherwise[vendor, ticker, day] = changes
+
+    def as_told_by(self, vendor: str, ticker: str, trades: Sequence[Trade]) -> list[Trade]:
+        """Trades as one vendor has them."""
+        told = []
+        for trade in trades:
+            changes = self._otherwise.get((vendor, ticker, trade.date), {"close": trade.close})
+            if changes:
+                told.append(trade._replace(**changes))
+        return told
 
     def scale(self, ticker: str, day: date, factor: float, *, raw: bool = False) -> None:
         """Serve the prices before a day multiplied by a factor, and with 1 as they should be.

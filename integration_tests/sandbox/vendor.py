@@ -163,7 +163,8 @@ class Vendor(Blueprint):
         now = self.now
         exchange = exchange_of(ticker)
         final, last = self.hours.last_final(now, exchange), min(end, self.hours.last(now, exchange))
-        trades = sandbox().book.served(ticker, start, last, adjustment, as_of=now.date())
+        served = sandbox().book.served(ticker, start, last, adjustment, as_of=now.date())
+        trades = sandbox().book.as_told_by(self.name, ticker, served)
         return [trade if trade.date <= final else _partial(trade) for trade in trades]
 
     def events(self, spelling: str, start: date, end: date) -> Sequence[Event]:

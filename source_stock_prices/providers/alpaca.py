@@ -75,6 +75,10 @@ class Alpaca(Provider):
     feed: str = field(default="sip", metadata={"allowed": ("sip", "iex")})
     base_url: str = "https://data.alpaca.markets"
 
+    @property
+    def is_of_one_venue(self) -> bool:
+        return self.feed == "iex"
+
     def problem(self, answer: Answer) -> Problem | None:
         problem = super().problem(answer)
         if problem and problem.kind is Kind.UNKNOWN_TICKER:

@@ -357,6 +357,11 @@ class Provider:
         return bool(answer.json)
 
     @property
+    def is_of_one_venue(self) -> bool:
+        """Whether bars are made of the trades of one exchange, whose volume says nothing of the whole market's."""
+        return False
+
+    @property
     def origin(self) -> str:
         """The provider as the state names it: with the exchange of tickers that name none, where that is a setting."""
         return self.name
@@ -370,6 +375,11 @@ class Provider:
         """
         suffix = re.search(self.exchange_suffix, self.spelling(ticker)) if self.exchange_suffix else None
         return EXCHANGES.get(suffix[1]) if suffix else NEW_YORK
+
+    def is_same_listing(self, ticker: str, other: Provider) -> bool:
+        """Whether a ticker is known to mean the same listing to another provider: on the same exchange."""
+        exchange = self.exchange_of(ticker)
+        return exchange is not None and exchange == other.exchange_of(ticker) and not other.objection(ticker)
 
     def name_in_rows(self, ticker: str) -> str:
         """What a row says of its ticker, of which a request for several must not have two alike."""
