@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,23 @@ from integration_tests.front_door import Output, as_message, check, read, table
 from integration_tests.sandbox import FREE_KEY, Sandbox
 from integration_tests.scenario import FRIDAY_EVENING, at, config, many
 from source_stock_prices.providers import PROVIDERS
+
+EVENTS = ("stock_splits", "dividends")
+
+
+def events_of(output: Output) -> dict[tuple[str, str], float]:
+    """The ratios and amounts by ticker and day."""
+    rows = [*output.rows("stock_splits"), *output.rows("dividends")]
+    return {(row["stock_ticker"], row["date"]): row.get("ratio") or row.get("amount") for row in rows}
+
+
+def listed(sandbox: Sandbox, tickers: Sequence[str], first: date, last: date) -> dict[tuple[str, str], float]:
+    """What there is to read of them."""
+    found = {}
+    for ticker in tickers:
+        for event in sandbox.book.events(ticker, first, last, as_of=last):
+            found[ticker, f"{event.date}"] = event.dividend or event.split
+    return found
 
 
 def of_free_plan(sandbox: Sandbox, **more: Any) -> Output:
@@ -155,15 +173,56 @@ def test_it_says_that_a_free_key_has_no_whole_exchange(sandbox: Sandbox) -> None
     assert output.error and "Bulk requests are prohibited for free users" in output.error["message"]
 
 
-def test_it_says_which_streams_have_no_whole_exchange(sandbox: Sandbox) -> None:
-    """Prices are read all the same."""
-    sandbox.universe = ["VOW3.XETRA"]
-    settings = config(sandbox, "eodhd", "*.XETRA", start_date="2026-11-20")
-    streams = ("stock_prices", "dividends", "tickers")
-    output = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=streams)
-    assert output.exit_code == 1
-    assert output.error and "EODHD has no stream dividends, which is in the catalog." in output.error["message"]
-    assert [row["date"] for row in output.rows("stock_prices")] == ["2026-11-20"]
+def test_it_reads_every_stream_of_a_whole_exchange(sandbox: Sandbox) -> None:
+    """Splits and dividends a session a request; the lists of tickers and of their changes are one each."""
+    sandbox.universe = ["AAPL", "BRK.B", "OLD", "NEW", "VOW3.XETRA"]
+    sandbox.book.delist("OLD", date(2026, 10, 1))
+    sandbox.book.rename("FORMER", "NEW", date(2026, 11, 18))
+    sandbox.book.announce("BRK.B", date(2026, 11, 17), split=2.0)
+    sandbox.book.announce("AAPL", date(2026, 11, 19), dividend=0.5)
+    sandbox.book.announce("AAPL", date(2026, 11, 30), dividend=0.75)  # no day that is to come is asked for
+    sandbox.book.announce("VOW3.XETRA", date(2026, 11, 19), dividend=3.0)
+    settings = config(sandbox, "eodhd", "*", start_date="2026-11-16")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=(*EVENTS, "tickers", "ticker_changes"))
+    assert output.exit_code == 0, output.error
+    assert events_of(output) == {("BRK.B", "2026-11-17"): 2.0, ("AAPL", "2026-11-19"): 0.5}
+    assert {row["stock_ticker"]: row["active"] for row in output.rows("tickers")} == {
+        "AAPL": True,
+        "BRK.B": True,
+        "NEW": True,
+        "OLD": False,
+    }
+    assert {row["stock_ticker"] for row in output.rows("ticker_changes")} == {"FORMER", "NEW"}
+    assert Counter(asked.path for asked in sandbox.requests) == {
+        "/eod-bulk-last-day/US": 10,
+        "/exchange-symbol-list/US": 2,
+        "/symbol-change-history": 1,
+    }
+    told = output.log("INFO")
+    assert "dividends: a first sync of the whole market costs 500 calls, a daily one 800 calls." in told
+    assert "dividends: this sync cost 500 calls of the plan." in told
+    assert "ticker_changes: this sync cost 5 calls of the plan." in told
+
+
+def test_it_asks_again_for_the_events_of_an_exchange_ever_more_rarely(sandbox: Sandbox) -> None:
+    """On the day after, then at twice the age each time: a daily sync costs eight sessions, and finds what was late."""
+    sandbox.universe = ["BMW.XETRA", "SAP.XETRA"]
+    settings = config(sandbox, "eodhd", "*.XETRA", start_date="2026-05-04")
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=EVENTS)
+    sandbox.requests.clear()
+    again = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=1)), streams=EVENTS, state=first.state_messages)
+    assert (again.exit_code, again.records, sandbox.requests) == (0, [], [])  # no session on a Saturday
+
+    sandbox.book.announce("SAP.XETRA", date(2026, 11, 13), split=3.0)
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=3)), streams=EVENTS, state=first.state_messages)
+    assert output.exit_code == 0, output.error
+    days = sorted(asked.query["date"] for asked in sandbox.requests if asked.query["type"] == "splits")
+    assert days[3:] == ["2026-11-11", "2026-11-17", "2026-11-19", "2026-11-20", "2026-11-23"]
+    assert days[0] == "2026-08-25"  # 64 sessions before
+    assert events_of(output) == {}
+    wednesday = at(sandbox, FRIDAY_EVENING.add(days=5))
+    later = read(settings, now=wednesday, streams=EVENTS, state=output.state_messages)
+    assert events_of(later) == {("SAP.XETRA", "2026-11-13"): 3.0}
 
 
 @pytest.mark.parametrize(
@@ -213,4 +272,48 @@ def test_it_reads_named_tickers_one_by_one_where_the_plan_has_no_exchange(sandbo
     truth = sandbox.truth(tickers, date(2026, 11, 16), date(2026, 11, 20))
     assert output.exit_code == 0, output.error
     assert table(output.records) == {key: trade.close for key, trade in truth.items()}
+    assert "plan has no sessions of a whole exchange, so that tickers are read one by one" in output.log("WARN")
+
+
+def test_it_reads_the_events_of_many_named_tickers_by_date(sandbox: Sandbox, cheap: None) -> None:
+    """Where that is fewer calls; what was announced for later is known once its day has come."""
+    tickers = [*many(29), "AAPL"]
+    sandbox.universe = [*tickers, "OTHER"]
+    sandbox.book.announce("AAPL", date(2026, 11, 17), split=2.0)
+    sandbox.book.announce("OTHER", date(2026, 11, 17), split=3.0)
+    settings = config(sandbox, "eodhd", ", ".join(tickers), start_date="2026-11-16")
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=EVENTS)
+    assert Counter(asked.path for asked in sandbox.requests) == {"/eod-bulk-last-day/US": 10}
+    assert events_of(first) == listed(sandbox, tickers, date(2026, 11, 16), date(2026, 11, 20))
+    assert events_of(first)["AAPL", "2026-11-17"] == 2.0
+    assert first.states_of("stock_splits")[-1]["TAA"] == {
+        "date": "2026-11-20",
+        "since": "2026-11-16",
+        "provider": "eodhd",
+    }
+
+    sandbox.book.amend("AAPL", date(2026, 11, 17), split=4.0)
+    sandbox.book.announce("TAA", date(2026, 11, 23), dividend=0.25)
+    sandbox.requests.clear()
+    monday = at(sandbox, FRIDAY_EVENING.add(days=3))
+    second = read(settings, now=monday, streams=EVENTS, state=first.state_messages)
+    # Of the sessions from the first one on, those of the ages 1, 2 and 4.
+    assert Counter(asked.path for asked in sandbox.requests) == {"/eod-bulk-last-day/US": 8}
+    assert events_of(second) == {("AAPL", "2026-11-17"): 4.0, ("TAA", "2026-11-23"): 0.25}
+
+
+def test_it_reads_the_events_of_named_tickers_one_by_one_where_the_plan_has_no_exchange(
+    sandbox: Sandbox, cheap: None
+) -> None:
+    """As with prices: the plan decides what is cheaper, not what is possible."""
+    tickers = [*many(29), "AAPL"]
+    sandbox.universe = tickers
+    sandbox.book.announce("AAPL", date(2026, 11, 17), split=2.0)
+    sandbox.fail("plan", times=5)
+    settings = config(sandbox, "eodhd", ", ".join(tickers), start_date="2026-11-16")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=("stock_splits",))
+    asked = Counter(asked.path.split("/")[1] for asked in sandbox.requests)
+    assert asked == {"eod-bulk-last-day": 5, "splits": 30}
+    assert output.exit_code == 0, output.error
+    assert ("AAPL", "2026-11-17") in events_of(output)
     assert "plan has no sessions of a whole exchange, so that tickers are read one by one" in output.log("WARN")

@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from source_stock_prices.config import Config
 from source_stock_prices.errors import counted
-from source_stock_prices.providers.provider import Provider
-from source_stock_prices.providers.terms import Query
 
 
 class Cost(NamedTuple):
@@ -18,14 +16,6 @@ class Cost(NamedTuple):
     stream: str
     first: int
     daily: int
-
-
-def calls(queries: Iterable[Query], provider: Provider) -> int:
-    """What some queries cost."""
-    total = 0
-    for query in queries:
-        total += provider.calls(query)
-    return total
 
 
 def lines(costs: Sequence[Cost], config: Config) -> Iterator[str]:

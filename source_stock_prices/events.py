@@ -33,7 +33,7 @@ from airbyte_cdk.utils.yaml_loader import safe_load_yaml
 from requests import Response
 from urllib3 import HTTPResponse
 
-from source_stock_prices import plan, state
+from source_stock_prices import plan, sessions, state
 from source_stock_prices.bill import Cost
 from source_stock_prices.errors import (
     RAISED,
@@ -41,11 +41,13 @@ from source_stock_prices.errors import (
     names,
     unreadable,
 )
-from source_stock_prices.findings import Finding
+from source_stock_prices.findings import ONE_BY_ONE, Finding
+from source_stock_prices.healing import Entry
 from source_stock_prices.occurrences import Reader, Row, ticker_of
 from source_stock_prices.providers.answer import Answer, on_host
 from source_stock_prices.providers.provider import Provider
 from source_stock_prices.providers.terms import (
+    Kind,
     Query,
     is_market,
     of_market,
@@ -67,6 +69,11 @@ MANIFESTS = Path(__file__).with_name("manifest")
 LOOKBACK_DAYS = 90
 """How far before the last day asked for is asked again: events are announced late, and corrected. `lookback_days` in a
 manifest says otherwise."""
+
+OLDEST_RECHECK = 64
+"""How many sessions old a day of a whole market may be to be asked for again: the ages 1, 2, 4, … up to this one."""
+
+DAY = timedelta(days=1)
 
 MAX_PAGES = 1000
 """More pages than one query fills: a vendor that repeats itself would have them read for ever."""
@@ -111,6 +118,9 @@ class Events(Stream):
     `{"AAPL": {"date": "2026-11-20", "since": "2020-01-01", "events": {"2026-11-18": "rA1b"}}}`, with the prints of the
     events that are asked for again (see `revisions`). What came to be known later is found by asking again. A ticker
     that fails keeps its state, and the others go on.
+
+    With the parameter `by_date` of a manifest, a request can be about a day of a whole market, and costs the provider's
+    `calls_by_date`. Any other one costs `calls`, or one call.
     """
 
     list_name = ""
@@ -124,6 +134,8 @@ class Events(Stream):
         self.provider = prices.provider
         self.state: State = {}
         self._first: dict[str, date] = {}
+        self._seen: State = {}
+        self._refused: set[str] = set()
         self._sync: Sync[Row] = Sync(
             self,
             prices.config,
@@ -182,6 +194,8 @@ class Events(Stream):
 
     def queries(self, seen: State, report: Report) -> list[Query]:
         self._first = {}
+        self._seen = seen
+        self._refused = set()
         queries = self._planned(seen)
         if not queries:
             today = self._prices.horizon.today
@@ -189,23 +203,42 @@ class Events(Stream):
         return queries
 
     def _planned(self, seen: State) -> list[Query]:
+        return self._queries(self._config.tickers, seen, self.facts(self.tickers_per_request))
+
+    def _queries(self, tickers: Sequence[str], seen: State, facts: plan.Facts) -> list[Query]:
         return plan.event_queries(
-            self._config.tickers,
+            tickers,
             seen,
             end=self._config.end_date,
             lookback=self._lookback,
-            facts=self.facts(self.tickers_per_request),
+            facts=facts,
         )
 
     def forecast(self) -> tuple[list[Query], list[Query]]:
-        yesterday = str(self._prices.horizon.today - timedelta(days=1))
-        entry = {
-            "date": yesterday,
-            "since": min(str(self._prices.start), yesterday),
-            "provider": self.provider.origin,
-        }
-        read = dict.fromkeys(self._config.tickers, entry)
+        horizon = self._prices.horizon
+        read = {}
+        for ticker in self._config.tickers:
+            exchange = horizon.exchange_of(ticker)
+            before = sessions.latest(horizon.end(ticker) - DAY, exchange)
+            read[ticker] = {
+                "date": str(before),
+                "since": str(min(self._prices.start, before - plan.ANNOUNCED)),  # later: all to recheck is read
+                "provider": self.provider.origin,
+            }
         return self._planned({}), self._planned(read)
+
+    def calls(self, query: Query) -> int:
+        if self._is_by_date(query):
+            return self.provider.calls(query)
+        return int(self._parameters.get("calls", 1))
+
+    @property
+    def _calls_by_date(self) -> int | None:
+        return self.provider.calls_by_date if self._parameters.get("by_date") else None
+
+    def _is_by_date(self, query: Query) -> bool:
+        """Whether a query is about a day of a whole market."""
+        return self._calls_by_date is not None and self.provider.is_by_date(query)
 
     @property
     def is_list(self) -> bool:
@@ -229,11 +262,16 @@ class Events(Stream):
             start=self._prices.start,
             bound=self._prices.bound,
             provider=self.provider.origin,
+            recheck_sessions=OLDEST_RECHECK,
             tickers_per_request=tickers_per_request,
             bars_per_request=None,
+            calls_by_date=self._calls_by_date,
+            market_of=self.provider.market_of,
         )
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
+        if self._is_by_date(query):
+            return self.ask(query, report)
         if not self.is_list:
             return by_ticker(self.ask, query, report, self.provider)
         # A list that fails is not asked for again for each of the tickers.
@@ -287,20 +325,22 @@ class Events(Stream):
         report.findings |= dict.fromkeys(revision.findings)
         yield from revision.records
 
-        first = self._first.setdefault(ticker, query.start).isoformat()
-        if query.end.isoformat() < before.get("date", ""):
-            # The first of several spans, behind what was read before: the state tells of them once all are read.
-            now = {name: value for name, value in before.items() if name != "events"}
-        else:
-            since = before.get("since", before.get("date", first))
-            now = {
-                "date": until.isoformat(),
-                "since": min(first, since),
-                "provider": self.provider.origin,
-            }
+        now = self._entry(ticker, query, until, before)
         if revision.events:
             now["events"] = revision.events
         state[ticker] = now
+
+    def _entry(self, ticker: str, query: Query, until: date, before: Entry) -> dict[str, Any]:
+        """What the state says of a ticker, but for its events, once the answer to a query was read."""
+        first = self._first.setdefault(ticker, query.start).isoformat()
+        origin = self.provider.origin
+        if self._is_by_date(query):
+            return plan.read_by_date(before, query, until, origin)
+        if query.end.isoformat() < before.get("date", ""):
+            # The first of several spans, behind what was read before: the state tells of them once all are read.
+            return {name: value for name, value in before.items() if name != "events"}
+        since: str = before.get("since") or before.get("date", first)
+        return {"date": until.isoformat(), "since": min(first, since), "provider": origin}
 
     def expected(self, query: Query) -> int | None:
         return None
@@ -309,7 +349,8 @@ class Events(Stream):
         pass
 
     def more_queries(self) -> list[Query]:
-        return []
+        one_by_one = self.facts(self.tickers_per_request)._replace(calls_by_date=None)
+        return self._queries(sorted(self._refused), self._seen, one_by_one)
 
     def survives(
         self,
@@ -318,7 +359,12 @@ class Events(Stream):
         state: State,
         report: Report,
     ) -> bool:
-        return False
+        """As with prices, a plan without days of a whole market stops nothing where tickers are named."""
+        if not self._is_by_date(query) or self._config.market or error.problem.kind is not Kind.NOT_ENTITLED:
+            return False
+        report.find(ONE_BY_ONE, None, query.start)
+        self._refused.update(query.tickers)
+        return True
 
     def last_findings(self) -> Iterable[Finding]:
         return ()
@@ -365,18 +411,32 @@ class Events(Stream):
         query: Query,
         report: Report,
     ) -> Iterator[Row]:
-        """The rows of an answer, each with the ticker that it is about as we spell it; None for one not asked for."""
+        """The rows of an answer, each with the ticker that it is about as we spell it; None for one not asked for.
+
+        Of a day of a whole market those that were not asked for are left out: they are most.
+        """
         spellings = self.spellings(query)
+        is_by_date = self._is_by_date(query)
         for record in records:
             row = dict(record.data)
-            row["stock_ticker"] = ticker_of(row.get("stock_ticker"), spellings)
-            yield row
+            named = row.get("stock_ticker")
+            ticker = ticker_of(named, spellings)
+            if ticker and not spellings:
+                ticker = self.provider.ticker(ticker)
+            row["stock_ticker"] = ticker
+            if ticker or not named or not is_by_date:
+                yield row
 
     def spellings(self, query: Query) -> dict[str, str]:
         """The tickers that a query is about by the vendor's spelling; none for the whole market."""
         if of_market(query.tickers):
             return {}
         return {self.provider.spelling(ticker): ticker for ticker in query.tickers}
+
+    def exchange_of(self, query: Query) -> str:
+        """The exchange of a query's tickers as the vendor names it, of one with a market for each exchange."""
+        market = self.provider.market_of(query.tickers[0])
+        return market.partition(".")[2]
 
     def _retrieve(self, query: Query, report: Report) -> tuple[Requester, Iterable[Any]]:
         """The records that the CDK makes of a query's pages, and who sends for them."""
@@ -402,6 +462,7 @@ class Events(Stream):
             query,
             report,
             path=selector["extractor"]["field_path"],
+            calls=self.calls(query),
         )
         retriever.requester = requester
         records: Iterable[Any] = retriever.read_records(self.get_json_schema(), self._slice(query))
@@ -420,6 +481,8 @@ class Events(Stream):
                 "today": query.today.isoformat(),
                 "list": self.list_name,
                 "spellings": spellings,
+                "exchange": self.exchange_of(query),
+                "by_date": self._is_by_date(query),
             },
         )
 
@@ -455,12 +518,14 @@ class Requester:
         query: Query,
         report: Report,
         path: Sequence[str],
+        calls: int,
     ) -> None:
         self._requester = requester
         self._prices = prices
         self._query = query
         self._report = report
         self._path = path
+        self._calls = calls
         self.pages = 0
         self.rows = 0
         self.odd: list[Any] = []
@@ -496,7 +561,7 @@ class Requester:
             }
             params = {name: str(value) for name, value in asked.items()}
         request = provider.get(link, params)
-        response = self._prices.send(request)
+        response = self._prices.send(request, self._calls)
         answer = Answer.of(response)
         self._look_at(answer)
         if answer.json is None:

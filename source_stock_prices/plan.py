@@ -87,35 +87,19 @@ def price_queries(
     daily: list[Window] = []
     rereads: list[Window] = []
     earlier: list[Window] = []
-    dates = {}
-    for ticker in healing.order(tickers, entries):
+    turns = healing.order(tickers, entries)
+    for ticker in turns:
         entry = entries.get(ticker, {})
         daily += _new_bars(ticker, entry, facts)
         rereads += _bars_to_reread(ticker, entry, facts)
         earlier += _earlier_bars(ticker, entry, facts)
-        dates[ticker] = _state_date(entry) or facts.start
 
-    alone: list[Window] = []
-    by_date: list[Query] = []
-    for windows in _by_market(daily, facts):
-        first_day = _by_date_from(windows, dates, facts)
-        together = {}
-        for window in windows:
-            day = dates[window.ticker]
-            if first_day is None or day < first_day:
-                alone.append(window)
-            else:
-                together[window.ticker] = day
-        if first_day is not None:
-            days = _days_from(first_day, windows[0].ticker, facts)
-            by_date += _by_date(together, entries, days, facts)
-    turns = {ticker: turn for turn, ticker in enumerate(dates)}
-    alone.sort(key=lambda window: turns[window.ticker])
+    by_date, alone = _in_fewest_calls(daily, entries, facts)
     # Who is behind those that are read by date failed, or is new. What an earlier start adds comes after every window:
     # one may find that a history is to be read again.
     return [
         *by_date,
-        *batches(alone, facts),
+        *batches(_in_turn(alone, turns), facts),
         *batches(rereads, facts),
         *batches(earlier, facts),
     ]
@@ -129,6 +113,52 @@ def new_windows(
     """The windows of the bars of some tickers that can be new."""
     for ticker in tickers:
         yield from _new_bars(ticker, entries.get(ticker, {}), facts)
+
+
+def _in_fewest_calls(
+    daily: Iterable[Window],
+    entries: Entries,
+    facts: Facts,
+) -> tuple[list[Query], list[Window]]:
+    """The queries for days of whole markets, and the windows of the tickers that are better asked for by themselves."""
+    alone: list[Window] = []
+    by_date: list[Query] = []
+    for windows in _by_market(daily, facts):
+        dates = {}
+        for window in windows:
+            entry = entries.get(window.ticker, {})
+            dates[window.ticker] = _state_date(entry) or facts.start
+        first_day = _by_date_from(windows, dates, facts)
+        together = {}
+        for window in windows:
+            day = dates[window.ticker]
+            if first_day is None or day < first_day:
+                alone.append(window)
+            else:
+                together[window.ticker] = day
+        if first_day is not None and _lacks_a_session(together, entries, facts):
+            days = _days_from(first_day, windows[0].ticker, facts)
+            by_date += _by_date(together, entries, days, facts)
+    return by_date, alone
+
+
+def _lacks_a_session(
+    tickers: Iterable[str],
+    entries: Entries,
+    facts: Facts,
+) -> bool:
+    """Whether any of some tickers was not read up to its last session."""
+    for ticker in tickers:
+        state_date = _state_date(entries.get(ticker, {}))
+        if state_date is None or state_date < facts.horizon.end(ticker):
+            return True
+    return False
+
+
+def _in_turn(windows: Iterable[Window], tickers: Iterable[str]) -> list[Window]:
+    """The windows in the order of the tickers."""
+    turns = {ticker: turn for turn, ticker in enumerate(tickers)}
+    return sorted(windows, key=lambda window: turns[window.ticker])
 
 
 def _by_market(windows: Iterable[Window], facts: Facts) -> Iterable[list[Window]]:
@@ -199,21 +229,61 @@ def event_queries(
 ) -> list[Query]:
     """The queries for events, from the start, or the lookback before the last read, to as far as they are announced.
 
-    A ticker that was read today is not asked for again. `end` is the last day that the user wants.
+    A ticker that was read today is not asked for again. `end` is the last day that the user wants. Where a request can
+    be about a day of a whole market, those are asked for like prices, up to the last session: nothing is announced so.
     """
+    if facts.calls_by_date is not None and of_market(tickers):
+        (market,) = tickers
+        return market_queries(market, entries, facts)
     today = facts.blank.today
     last = min(end or date.max, today + ANNOUNCED)
-    windows = []
-    for ticker in healing.order(tickers, entries):
+    daily = []
+    histories = []
+    turns = healing.order(tickers, entries)
+    for ticker in turns:
         entry = entries.get(ticker, {})
-        first = _first_day_of_events(entry, lookback, facts)
-        if first is not None and first <= last:
-            windows.append(Window(ticker, first, last))
+        is_again = _is_read_again(entry, facts)
+        first = _earliest(entry, facts) if is_again else _first_day_of_events(entry, lookback, facts)
+        if first is None or first > last:
+            continue
+        window = Window(ticker, first, last)
+        if is_again:
+            histories.append(window)
+        else:
+            daily.append(window)
 
-    queries: list[Query] = []
-    for query in batches(windows, facts):
+    by_date, alone = _in_fewest_calls(daily, entries, facts)
+    queries = by_date
+    for query in batches(_in_turn(alone + histories, turns), facts):
         queries += _in_spans(query)
     return queries
+
+
+def read_by_date(
+    before: Entry,
+    query: Query,
+    until: date,
+    provider: str,
+) -> dict[str, str]:
+    """What the state says of a ticker or a market, but for its events, once a day of its market was read.
+
+    `before` is what it said, `until` up to which day it was read. Where the provider is another one, `again` is up to
+    which day it is to be read again. Those days, and the ones before the first that was ever read, come backwards.
+    """
+    day = query.start.isoformat()
+    entry = {
+        "date": until.isoformat(),
+        "since": min(day, before.get("since", day)),
+        "provider": provider,
+    }
+    again = before.get("again")
+    if before.get("provider", provider) != provider:
+        again = before["date"]
+    if again and day <= again:
+        again = str(query.start - DAY)
+    if again and again >= entry["since"]:
+        entry["again"] = again
+    return entry
 
 
 def ticker_queries(tickers: Sequence[str], facts: Facts) -> list[Query]:
@@ -435,7 +505,7 @@ def _by_date_from(
         together = [each for each in _days_from(day, windows[0].ticker, facts) if each >= begun]
         requests = alone + len(together)
         calls = alone + facts.calls_by_date * len(together)
-        if (calls, requests) < fewest:
+        if together and (calls, requests) < fewest:
             best = day
             fewest = calls, requests
     return best
@@ -474,17 +544,22 @@ def _of_day(
     )
 
 
+def _is_read_again(entry: Entry, facts: Facts) -> bool:
+    """Whether the whole history of a ticker's events is asked for: a setting changed, or the start is earlier."""
+    if _state_date(entry) is None:
+        return False
+    return _gap(entry, facts) is not None or _has_changed(entry, facts)
+
+
 def _first_day_of_events(
     entry: Entry,
     lookback: timedelta,
     facts: Facts,
 ) -> date | None:
-    """From which day on to ask for a ticker's events: its whole history where a setting changed; None for nothing."""
+    """From which day on to ask for a ticker's events; None where it was read today."""
     until = _state_date(entry)
     if until is None:
         return facts.start
-    if _gap(entry, facts) or _has_changed(entry, facts):
-        return _earliest(entry, facts)
     if until >= facts.blank.today:
         return None
     since = healing.first_day(entry)

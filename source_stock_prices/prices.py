@@ -133,6 +133,9 @@ class Prices:
             }
         return self._planned({}), self._planned(read)
 
+    def calls(self, query: Query) -> int:
+        return self._provider.calls(query)
+
     def _facts(self) -> plan.Facts:
         provider = self._provider
         today = self._horizon.today

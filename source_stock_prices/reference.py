@@ -45,8 +45,7 @@ class Tickers(Events):
 
     Where the parameter `lists` of a manifest names two of the vendor's lists, the second is asked for the tickers that
     the first does not have, or does not have as active: what it knows of them is added. Each list stands there with how
-    many tickers a request for it can be about. With `one_exchange`, a request is about tickers of one exchange, which
-    is what follows the last dot of the vendor's spelling.
+    many tickers of a market a request for it can be about.
     """
 
     def __init__(self, definition: Mapping[str, Any], prices: StockPrices) -> None:
@@ -71,26 +70,24 @@ class Tickers(Events):
 
     def queries(self, seen: State, report: Report) -> list[Query]:
         self._begin()
-        return self._queries(self._config.tickers)
+        return self._of_list(self._config.tickers)
 
     def forecast(self) -> tuple[list[Query], list[Query]]:
-        queries = self._queries(self._config.tickers)
+        queries = self._of_list(self._config.tickers)
         return queries, queries
 
     def more_queries(self) -> list[Query]:
         if self._is_last_list:
             return []
         *_, self.list_name = self._lists
-        return self._queries(list(self._left))
+        return self._of_list(list(self._left))
 
-    def _queries(self, tickers: Sequence[str]) -> list[Query]:
+    def _of_list(self, tickers: Sequence[str]) -> list[Query]:
         facts = self.facts(self._lists[self.list_name])
         groups: dict[str, list[str]] = {}
         for ticker in tickers:
-            exchange = ""
-            if self._parameters.get("one_exchange"):
-                exchange = self.provider.spelling(ticker).rpartition(".")[2]
-            groups.setdefault(exchange, []).append(ticker)
+            market = self.provider.market_of(ticker)
+            groups.setdefault(market, []).append(ticker)
         queries = []
         for group in groups.values():
             queries += plan.ticker_queries(group, facts)
@@ -165,7 +162,7 @@ class TickerChanges(Events):
     """The changes of tickers: a record for each ticker of the config that is, or was, one of the two.
 
     A new one is a warning where prices are read that far back: under another ticker they may be missing, or be those of
-    another company.
+    another company. Of a whole market there are too many of them to warn of each.
     """
 
     def told(
@@ -177,15 +174,20 @@ class TickerChanges(Events):
         if not self.is_list:
             yield from super().told(records, query, report)
             return
-        spellings = self.spellings(query)
         for record in records:
             row = dict(record.data)
-            suffix = f".{row['exchange']}" if row.get("exchange") else ""
             sides = dict.fromkeys((row.get("old_ticker"), row.get("new_ticker")))
-            for side in sides:
-                ticker = spellings.get(f"{side}{suffix}")
+            for side in filter(None, sides):
+                ticker = self._wanted(side, row.get("exchange") or "", query)
                 if ticker:
                     yield {**row, "stock_ticker": ticker}
+
+    def _wanted(self, name: str, exchange: str, query: Query) -> str | None:
+        """The ticker of a query that has a name on an exchange; None where it has none."""
+        spelling = f"{name}.{exchange}" if exchange else name
+        if not of_market(query.tickers):
+            return self.spellings(query).get(spelling)
+        return self.provider.ticker(spelling) if exchange == self.exchange_of(query) else None
 
     def records(
         self,
@@ -197,7 +199,8 @@ class TickerChanges(Events):
     ) -> Iterator[Row]:
         for row in super().records(query, tickers, found, state, report):
             yield row
-            if not row["cancelled"] and row["date"] > self._prices.start.isoformat():
+            is_new = row["date"] > self._prices.start.isoformat()
+            if is_new and not row["cancelled"] and not of_market(query.tickers):
                 report.findings[self._renamed(row)] = None
 
     def _renamed(self, row: Row) -> Finding:

@@ -67,6 +67,9 @@ class Half(Protocol[T]):
     def forecast(self) -> tuple[list[Query], list[Query]]:
         """What has to be asked in a first sync, and on a day after that if nothing is found."""
 
+    def calls(self, query: Query) -> int:
+        """What the first page of a query costs, in calls of the plan."""
+
     def answer(self, query: Query, seen: State, report: Report) -> Found[T]:
         """The answer to a query. Runs in a worker: it must not touch what others see. May raise ProviderError."""
 
@@ -160,8 +163,8 @@ class Sync(Generic[T]):
         first, daily = self._half.forecast()
         return bill.Cost(
             self._half.name,
-            first=bill.calls(first, self._provider),
-            daily=bill.calls(daily, self._provider),
+            first=sum(map(self._half.calls, first)),
+            daily=sum(map(self._half.calls, daily)),
         )
 
     @property

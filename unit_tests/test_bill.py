@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from source_stock_prices.bill import Cost, calls, line, lines, shortfall
+from source_stock_prices.bill import Cost, line, lines, shortfall
 from source_stock_prices.config import Config
 from source_stock_prices.providers import PROVIDERS
 from source_stock_prices.providers.terms import RAW, Query
@@ -64,8 +64,8 @@ def test_it_adds_the_streams_up() -> None:
 def test_it_counts_each_ticker_where_the_vendor_does() -> None:
     """A request for eight tickers is eight of the plan's."""
     query = Query(tuple("ABCDEFGH"), DAY, DAY, RAW, DAY)
-    assert calls([query, query], config("twelve_data", 1).provider) == 16
-    assert calls([query, query], config("alpaca", 1).provider) == 2
+    assert config("twelve_data", 1).provider.calls(query) == 8
+    assert config("alpaca", 1).provider.calls(query) == 1
 
 
 @pytest.mark.parametrize(("daily", "days"), [(8, 0), (25, 0), (26, 2), (300, 12)])

@@ -426,6 +426,93 @@ def test_it_asks_for_the_events_of_the_whole_market_in_parts_without_a_gap() -> 
         assert query.end - query.start <= plan.MARKET_SPAN
 
 
+def by_date(tickers: tuple[str, ...], entries: Mapping[str, Any], **facts: Any) -> list[Query]:
+    """The queries for events, from a vendor that has a day of the whole market for the calls of five tickers."""
+    served = {"calls_by_date": 5, "recheck_sessions": 64, "bars_per_request": None, "start": date(2020, 1, 2)}
+    return plan.event_queries(
+        tickers, entries, end=None, lookback=timedelta(days=110), facts=FACTS._replace(**{**served, **facts})
+    )
+
+
+def test_it_asks_for_the_events_of_a_market_by_session_where_a_vendor_has_them_so() -> None:
+    """Up to the last session: nothing that is announced is in an answer about a day."""
+    assert days(by_date((ANY,), {}, start=date(2026, 11, 13))) == november(13, 16, 17, 18, 19, 20)
+    again = days(by_date((ANY,), {ANY: seen(date(2026, 11, 19))}))
+    assert [day for day in again if day.month == 11] == november(10, 16, 18, 19, 20)
+    assert len(again) == 8
+    assert by_date((ANY,), {ANY: seen(END)}) == []
+
+
+def test_it_asks_for_events_as_is_fewer_calls() -> None:
+    """Eight sessions cost as many as forty tickers; a history by session would cost hundreds."""
+    few, many = tuple(f"T{n}" for n in range(39)), tuple(f"T{n}" for n in range(40))
+    entries = dict.fromkeys(many, seen(date(2026, 11, 19)))
+    assert not any(map(is_by_date, by_date(few, entries)))
+    assert len(by_date(many, entries)) == 8
+    assert windows(by_date(many, {})) == [(ticker, date(2020, 1, 2), END + plan.ANNOUNCED) for ticker in many]
+    mixed = by_date((*many, "NEW"), entries)
+    assert windows(mixed)[-1] == ("NEW", date(2020, 1, 2), END + plan.ANNOUNCED)
+    assert len(mixed) == 9
+
+
+def test_it_asks_for_no_day_of_events_where_no_session_is_new() -> None:
+    """At a weekend, or by the hour."""
+    many = tuple(f"T{n}" for n in range(41))
+    saturday = BLANK._replace(today=END + DAY)
+    assert by_date(many, dict.fromkeys(many, seen(END)), blank=saturday) == []
+    assert len(by_date(many[:3], dict.fromkeys(many, seen(END)), blank=saturday)) == 3
+
+
+def test_it_asks_for_a_history_of_events_by_ticker() -> None:
+    """A changed setting, or an earlier start, is one request a ticker."""
+    many = tuple(f"T{n}" for n in range(41))
+    entries = {**dict.fromkeys(many, seen(END - DAY)), "T7": seen(END - DAY, provider="tiingo")}
+    queries = by_date(many, entries)
+    assert len(queries) == 9
+    assert windows(queries)[-1] == ("T7", date(2026, 1, 2), END + plan.ANNOUNCED)
+
+
+def remembered(entry: Mapping[str, Any], queries: Iterable[Query]) -> dict[str, Any]:
+    """What the state says of the market after some days of events were read."""
+    for query in queries:
+        until = max(query.end, date.fromisoformat(entry["date"])) if "date" in entry else query.end
+        entry = plan.read_by_date(entry, query, until, "massive")
+    return dict(entry)
+
+
+def test_it_remembers_up_to_which_day_the_events_of_a_market_were_read() -> None:
+    queries = by_date((ANY,), {}, start=date(2026, 11, 13))
+    assert remembered({}, queries[:2]) == {"date": "2026-11-16", "since": "2026-11-13", "provider": "massive"}
+    before = remembered({}, queries)
+    again = by_date((ANY,), {ANY: before}, blank=BLANK._replace(today=END + DAY))
+    assert remembered(before, again) == before
+
+
+@pytest.mark.parametrize("stopped_after", range(8))
+def test_it_goes_on_with_an_earlier_history_of_events_where_it_stopped(stopped_after: int) -> None:
+    """It is read backwards, so that its first day says how far: a long one takes the quotas of several days."""
+    bound = date(2026, 11, 9)
+    before = {"date": "2026-11-20", "since": "2026-11-18", "provider": "massive"}
+    first = by_date((ANY,), {ANY: before}, bound=bound)[:stopped_after]
+    entry = remembered(before, first)
+    rest = by_date((ANY,), {ANY: entry}, bound=bound)
+    assert days([*first, *rest]) == november(17, 16, 13, 12, 11, 10, 9)
+    assert remembered(entry, rest) == {**before, "since": "2026-11-09"}
+
+
+@pytest.mark.parametrize("stopped_after", range(6))
+def test_it_goes_on_with_the_events_of_another_provider_where_it_stopped(stopped_after: int) -> None:
+    """What is new comes first, then all the rest, backwards."""
+    before = {"date": "2026-11-18", "since": "2026-11-16", "provider": "tiingo"}
+    first = by_date((ANY,), {ANY: before})[:stopped_after]
+    entry = remembered(before, first)
+    rest = by_date((ANY,), {ANY: entry})
+    asked = days([*first, *rest])
+    assert list(dict.fromkeys(asked)) == november(19, 20, 18, 17, 16)
+    assert len(asked) <= 6
+    assert remembered(entry, rest) == {"date": "2026-11-20", "since": "2026-11-16", "provider": "massive"}
+
+
 def test_it_asks_today_what_a_vendor_knows_of_tickers() -> None:
     """A reference has no history."""
     queries = plan.ticker_queries(("A", "B", "C"), FACTS._replace(tickers_per_request=2))

@@ -54,7 +54,7 @@ vendor = Vendor(
         "close": ("close", "adjusted_close"),
         "volume": ("volume",),
         "split": ("split",),
-        "dividend": ("value", "unadjustedValue"),
+        "dividend": ("value", "dividend", "unadjustedValue"),
         "paid": ("paymentDate",),
     },
     free_years=1,
@@ -91,10 +91,15 @@ def _outside(ticker: str, oldest: date) -> Sequence[Mapping[str, Any]]:
 
 @vendor.get("/eod-bulk-last-day/<exchange>")
 def day_of_exchange(exchange: str) -> Response:
-    """One day of every ticker of an exchange, the last one unless told otherwise; a day without a session is empty."""
+    """One day of every ticker of an exchange, the last one unless told otherwise: its bars, or with `type` its events.
+
+    A day without a session is empty.
+    """
     if g.free:
         return answer("Bulk requests are prohibited for free users. Please, contact our support team", 423)
     spellings = [f"{code}.{exchange}" for code in _codes(exchange)]
+    if "type" in request.args:
+        return _events_of_day(exchange, spellings, _day("date", vendor.now.date()))
     day = _day("date", max((bar.date for each in spellings[:1] for bar in _last_days(each)), default=FIRST_SESSION))
     rows = []
     for spelling in spellings:
@@ -103,6 +108,26 @@ def day_of_exchange(exchange: str) -> Response:
         rows += [vendor.told(spelling, day, {**head, **_row(*pair)}) for pair in zip(raw, adjusted, strict=True)]
     kept, _ = sandbox().book.shortened(day, len(rows))
     return _table("Code,Ex,Date,Open,High,Low,Close,Adjusted_close,Volume", rows[:kept])
+
+
+def _events_of_day(exchange: str, spellings: Sequence[str], day: date) -> Response:
+    """The splits or dividends of a day; of one that is to come there are none."""
+    rows = []
+    for spelling in spellings:
+        head = {"code": spelling.rpartition(".")[0], "exchange": exchange}
+        for event in vendor.events(spelling, day, min(day, vendor.now.date())):
+            if request.args["type"] == "splits" and event.split != 1:
+                rows.append(vendor.told(spelling, day, {**head, "date": f"{day}", "split": _shares(event.split)}))
+            elif request.args["type"] == "dividends" and event.dividend:
+                rows.append(vendor.told(spelling, day, {**head, **_dividend_of_day(spelling, event)}))
+    return _table("Code,Ex,Date,...", rows)
+
+
+def _dividend_of_day(spelling: str, event: Event) -> dict[str, Any]:
+    """As one of a ticker, but that amounts are text, and the one divided by later splits has another name."""
+    row = _dividend(event, _shares_since(spelling, event.date))
+    row["dividend"] = f"{row.pop('value'):.5f}"
+    return row | {"unadjustedValue": f"{row['unadjustedValue']:.10f}"}
 
 
 def _last_days(spelling: str) -> Sequence[Trade]:

@@ -100,6 +100,11 @@ class Eodhd(Provider):
             code, exchange = ticker, self.exchange
         return f"{code.replace('.', '-')}.{exchange}"
 
+    def ticker(self, spelling: str) -> str:
+        code, _, exchange = spelling.rpartition(".")
+        code = re.sub(CLASS_HYPHEN, ".", code)
+        return code if exchange == self.exchange else f"{code}.{exchange}"
+
     def market_of(self, ticker: str) -> str:
         return f"{ANY}.{_exchange(self.spelling(ticker))}"
 
@@ -122,14 +127,9 @@ class Eodhd(Provider):
             if not code:
                 yield "", row
             elif not wanted:
-                yield self._ticker(code, exchange), row
+                yield self.ticker(f"{code}.{exchange}"), row
             elif name := wanted.get(f"{code}.{exchange}"):
                 yield name, row
-
-    def _ticker(self, code: str, exchange: str) -> str:
-        """How a user writes a ticker: the opposite of `spelling`."""
-        code = re.sub(CLASS_HYPHEN, ".", code)
-        return code if exchange == self.exchange else f"{code}.{exchange}"
 
     def has_rows(self, answer: Answer) -> bool:
         rows = answer.json

@@ -222,6 +222,10 @@ class Provider:
             return ticker
         return re.sub(self.class_dot, "-", ticker)
 
+    def ticker(self, spelling: str) -> str:
+        """How a user writes a ticker of the vendor's: the opposite of `spelling`, for vendors with `calls_by_date`."""
+        return spelling
+
     # What is wrong
 
     def problem(self, answer: Answer) -> Problem | None:
