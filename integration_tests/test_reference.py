@@ -555,3 +555,16 @@ def test_it_does_not_offer_for_the_whole_market_what_is_read_by_name(sandbox: Sa
         "tickers",
         "findings",
     ]
+
+
+def test_it_reads_a_part_of_the_whole_market_again_that_failed(sandbox: Sandbox) -> None:
+    """The parts after it were answered, but what the state says was read has no hole."""
+    sandbox.universe = ["AAPL"]
+    sandbox.book.announce("AAPL", date(2024, 3, 1), split=3.0)
+    settings = config(sandbox, "massive", "*", start_date="2024-01-02")
+    sandbox.fail("html")
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=("stock_splits",))
+    assert first.exit_code == 1
+    second = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=("stock_splits",), state=first.state_messages)
+    assert second.exit_code == 0
+    assert ("AAPL", "2024-03-01") in {(row["stock_ticker"], row["date"]) for row in second.records}

@@ -270,7 +270,8 @@ class Events(Stream):
         )
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[Row]:
-        if self._is_by_date(query):
+        if of_market(query.tickers) or self._is_by_date(query):
+            # A failure here fails the whole sync: later parts would hide that this one is missing.
             return self.ask(query, report)
         if not self.is_list:
             return by_ticker(self.ask, query, report, self.provider)
