@@ -94,6 +94,7 @@ class Announcements(RuleBasedStateMachine):
         assert output.exit_code == 0, output.error
         for stream in VALUES:
             assert self._live(stream) == pytest.approx(self._listed(stream), rel=1e-4)
+            assert self._cancelled(output, stream) == self._found(output, stream), "not all that was cancelled is found"
 
     @rule(days=st.integers(1, 5), hour=st.sampled_from([0, 6, 15, 21]), data=st.data())
     def a_sync_is_killed(self, days: int, hour: int, data: st.DataObject) -> None:
@@ -108,12 +109,12 @@ class Announcements(RuleBasedStateMachine):
         settings = config(self.sandbox, self.vendor, ", ".join(TICKERS), start_date=f"{START}")
         state = list(self.messages.values()) or None
         FIGURES["syncs"] += 1
-        return read(settings, now=self.now, state=state, streams=sorted(VALUES))
+        return read(settings, now=self.now, state=state, streams=[*sorted(VALUES), "findings"])
 
     def _take(self, output: Output) -> None:
         keys: set[Key] = set()
         for message in output.messages:
-            if message["type"] == "RECORD":
+            if message["type"] == "RECORD" and message["record"]["stream"] in VALUES:
                 row = message["record"]["data"]
                 key = message["record"]["stream"], row["stock_ticker"], date.fromisoformat(row["date"])
                 assert key not in keys, f"{key} comes twice in one sync"
@@ -125,6 +126,18 @@ class Announcements(RuleBasedStateMachine):
                 self.unstated = {key for key in self.unstated if key not in keys or key[0] != stated}
         for message in output.state_messages:
             self.messages[message["stream"]["stream_descriptor"]["name"]] = message
+
+    def _cancelled(self, output: Output, stream: str) -> set[tuple[str, str]]:
+        """What a sync wrote as cancelled of a stream."""
+        return {(row["stock_ticker"], row["date"]) for row in output.rows(stream) if row["cancelled"]}
+
+    def _found(self, output: Output, stream: str) -> set[tuple[str, str]]:
+        """What it found to be cancelled of a stream."""
+        return {
+            (row["stock_ticker"], row["date"])
+            for row in output.rows("findings")
+            if (row["stream"], row["kind"]) == (stream, "event cancelled")
+        }
 
     def _live(self, stream: str) -> dict[tuple[str, date], float]:
         """What the table has of a stream in the days that are asked for again, without what was taken back."""

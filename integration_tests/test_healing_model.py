@@ -1,8 +1,8 @@
 """The healing contract, held against a market where anything may happen between syncs, and to them.
 
 Whatever the vendor serves late, corrects, rescales or withdraws, whichever settings are changed, wherever a sync is
-killed: after a sync that ended well the table says what the vendor would answer now. Excused is only a change of a bar
-outside the recheck window that no bar inside it shows.
+killed: after a sync that ended well the table says what the vendor would answer now. Excused is a change of a bar
+outside the recheck window that no bar inside it shows; and what a finding of a fitting kind tells of.
 """
 
 from __future__ import annotations
@@ -48,6 +48,15 @@ OTHER_SHARES = (("eodhd", "raw"), ("alpha_vantage", "all"), ("marketstack", "all
 """Whose volume is in the shares of another day than the prices: made right with the splits, or null."""
 
 PASSING, LASTING, STOPPING = ("throttle", "500", "cut"), ("500", "html"), ("quota", "bad-key")
+UNKNOWN = {"ticker gone", "ticker unknown", "not read"}
+"""The kinds of finding that excuse a ticker that the vendor has forgotten."""
+
+UNREACHED = {"cut by the plan", "starts late"}
+"""Those that excuse rows on an old scale: a plan refuses what is older, or leaves it out without a word."""
+
+FAILURES = {"not read", "ticker unknown", "cut by the plan"}
+"""Those that excuse a sync that failed."""
+
 STEPS = 25
 MOST_LINES = 12
 
@@ -121,7 +130,7 @@ class Warehouse:
                 keys.add((ticker, day))
                 last_day[ticker] = day
                 self.rows[ticker, date.fromisoformat(day)] = row
-            elif message["type"] == "STATE":
+            elif message["type"] == "STATE" and is_of_prices(message["state"]):
                 self._keep(message["state"])
                 stated = set(last_day)
         return stated
@@ -137,6 +146,10 @@ class Warehouse:
         read = {ticker for ticker, entry in self.state.items() if isinstance(entry, dict) and "date" in entry}
         assert state.keys() >= read, "the state forgot a ticker"
         self.state, self.state_message = state, [message]
+
+
+def is_of_prices(state: Mapping[str, Any]) -> bool:
+    return bool(state["stream"]["stream_descriptor"]["name"] == "stock_prices")
 
 
 class Market(RuleBasedStateMachine):
@@ -355,6 +368,10 @@ class Market(RuleBasedStateMachine):
         FIGURES["faults"] += 1
         output = self._read()
         self.sandbox.faults.clear()
+        if output.exit_code == 0:  # it was not asked for by its name
+            self._judge(output, failing=set())
+            return
+        assert self._has_found(output, FAILURES, ticker), f"nothing is found of {ticker}, which failed"
         self._judge(output, failing={ticker})
 
     @rule(days=st.integers(0, 3), hour=HOURS, data=st.data(), kind=st.sampled_from(STOPPING))
@@ -375,6 +392,7 @@ class Market(RuleBasedStateMachine):
         """It cannot be: empty, or short of what it says or of half the session before. The day is not passed."""
         self._wait(days, 21)
         day = self._session_ago(0)
+        lacking = [ticker for ticker in self._judged() if self._lacks(ticker, day)]
         self.sandbox.book.shorten(day, rows, admitted=admitted)
         FIGURES["faults"] += 1
         output = self._read()
@@ -384,6 +402,13 @@ class Market(RuleBasedStateMachine):
             if day in self._served(ticker) and (ticker, day) not in self.warehouse.rows:
                 last = self.warehouse.last_read(ticker)
                 assert last is None or last < day, f"the state of {ticker} passed {day}, whose answer was cut"
+                is_told = self._has_found(output, {"whole day not believed"})
+                assert is_told or ticker not in lacking, f"nothing is found of {day}, whose answer was cut"
+
+    def _lacks(self, ticker: str, day: date) -> bool:
+        """Whether the next sync asks for a day of a ticker that was not read before."""
+        last = self.warehouse.last_read(ticker)
+        return self._start(ticker) <= day <= self._end() and (last is None or last < day)
 
     # The judge
 
@@ -394,6 +419,7 @@ class Market(RuleBasedStateMachine):
         forgotten = {ticker for ticker in self.gone if not self._is_known(ticker)}
         self._take(output, failing)
         if output.error and "is not believed" in output.error["message"] and self._is_market_late():
+            assert self._has_found(output, {"whole day not believed"}), "nothing is found of the session"
             return  # the sync waits for the session that nobody has yet
         # What was never read before the plan's window moved on cannot be read any more.
         is_too_late = self.plan == "window" and not self.known.keys() >= set(self.tickers)
@@ -403,9 +429,12 @@ class Market(RuleBasedStateMachine):
         for ticker in due - failing - forgotten:
             if ticker in self.known:
                 wrong += self._compare(ticker, before[ticker])
+            elif any(self._start(ticker) <= day <= self._end() for day in self._served(ticker)):
+                assert self._has_found(output, UNKNOWN | UNREACHED, ticker), f"nothing is found of {ticker}, not read"
         for ticker in due & forgotten - failing:
             if before[ticker] and self.plan != "market":
                 assert ticker in output.log("WARN"), f"nothing is said of {ticker}, which is unknown now"
+                assert self._has_found(output, UNKNOWN, ticker), f"nothing is found of {ticker}, which is unknown now"
         FIGURES["bars lost"] += wrong.pop("lost", 0)
         FIGURES["bars wrong"] += wrong.pop("wrong", 0)
         assert not wrong, "\n".join(list(wrong)[:MOST_LINES])
@@ -443,6 +472,8 @@ class Market(RuleBasedStateMachine):
         due = {ticker for ticker in before if self._is_due(ticker) and self._is_known(ticker)}
         windows = {ticker: self._window(ticker) for ticker in before}
         stated = self.warehouse.take(output)
+        if output.exit_code == 1:
+            assert self._has_found(output, FAILURES), f"nothing is found of {output.error}"
         for ticker in due.difference(failing):
             entry, last = before[ticker]
             if output.exit_code == 0:
@@ -498,6 +529,17 @@ class Market(RuleBasedStateMachine):
         older = any(name == ticker and day < oldest for name, day in self.warehouse.rows)
         if self.sandbox.reach and older and output.exit_code == 0:
             assert ticker in output.log("WARN"), f"nothing is said of the rows of {ticker} before {oldest}"
+            is_told = self._has_found(output, UNREACHED, ticker)
+            assert is_told, f"nothing is found of the rows of {ticker} before {oldest}"
+
+    def _has_found(self, output: Output, kinds: set[str], ticker: str | None = None, day: date | None = None) -> bool:
+        """Whether a sync has a finding of a kind, about a ticker and a day if they are given."""
+        return any(
+            row["kind"] in kinds
+            and (ticker is None or row["stock_ticker"] == ticker)
+            and (day is None or row["date"] == f"{day}")
+            for row in output.rows("findings")
+        )
 
     def _window(self, ticker: str) -> set[date]:
         """The days before a ticker's last one that the next sync asks again at the least."""
@@ -576,7 +618,7 @@ class Market(RuleBasedStateMachine):
         given = {name: value for name, value in self.settings.items() if value is not None}
         self._log("sync", f"{self.now:YYYY-MM-DD HH:mm}", tickers, given)
         settings = config(self.sandbox, self.vendor, tickers, **given)
-        return read(settings, now=self.now, state=self.warehouse.state_message)
+        return read(settings, now=self.now, state=self.warehouse.state_message, streams=("stock_prices", "findings"))
 
     def _wait(self, days: int, hour: int) -> None:
         self.now = max(self.now, self.now.add(days=days).set(hour=hour, minute=45))

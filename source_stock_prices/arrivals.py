@@ -9,7 +9,7 @@ from itertools import chain
 
 from airbyte_cdk.sources.streams.core import StreamData
 
-from source_stock_prices import healing
+from source_stock_prices import healing, sessions
 from source_stock_prices.config import Config
 from source_stock_prices.entries import Entries
 from source_stock_prices.errors import ProviderError
@@ -359,10 +359,17 @@ class Arrivals:
         if ticker in report.cut:
             first = report.cut[ticker]
             report.find(CUT, ticker, first, str(first), named=ticker)
-        elif bars[0].date > query.start + LONGEST_CLOSURE:
+        elif self._begins_late(query, ticker, bars[0].date):
             first = bars[0].date
             asked = str(query.start)
             report.find(LATE_REREAD, ticker, first, asked, named=f"{ticker} ({first})", old=asked, new=str(first))
+
+    def _begins_late(self, query: Query, ticker: str, first: date) -> bool:
+        """Whether sessions before a ticker's first bar were asked for, so that there may be rows of them."""
+        exchange = self._horizon.exchange_of(ticker)
+        if not sessions.is_known(query.start, first, exchange):
+            return first > query.start + LONGEST_CLOSURE
+        return len(sessions.between(query.start, first, exchange)) > 1
 
     def _tell_gone(
         self,

@@ -105,12 +105,12 @@ class Tickers(Events):
 
     def told(
         self,
-        answered: Iterable[Row],
+        records: Iterable[Any],
         query: Query,
         report: Report,
     ) -> Iterator[Row]:
         """The rows of an answer, or those of the tickers that are wanted in a list, as far as the plan has it."""
-        rows = super().told(answered, query, report)
+        rows = super().told(records, query, report)
         if not self.is_list:
             yield from rows
             return
@@ -167,14 +167,15 @@ class TickerChanges(Events):
 
     def told(
         self,
-        answered: Iterable[Row],
+        records: Iterable[Any],
         query: Query,
         report: Report,
     ) -> Iterator[Row]:
         if not self.is_list:
-            yield from super().told(answered, query, report)
+            yield from super().told(records, query, report)
             return
-        for row in answered:
+        for record in records:
+            row = dict(record.data)
             sides = dict.fromkeys((row.get("old_ticker"), row.get("new_ticker")))
             for side in filter(None, sides):
                 ticker = self._wanted(side, row.get("exchange") or "", query)

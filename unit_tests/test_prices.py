@@ -351,6 +351,25 @@ def test_it_reads_a_history_again_as_far_as_the_plan_reaches() -> None:
     assert world.sync() == []
 
 
+def test_it_tells_of_a_reread_history_that_begins_a_session_later() -> None:
+    """Some vendors leave out what a plan does not reach, without a word: the row before it keeps its old scale."""
+    world = World()
+    world.sync(18, start=MAY)
+    world.move("AAPL", 0.5, until=END)
+    del world.closes["AAPL"][MAY]
+    assert world.sync() == rows(world, "AAPL", MAY)
+    assert world.told("data starts later than 2026-05-01: AAPL (2026-05-04). Rows before its first bar keep their old")
+
+
+def test_it_tells_nothing_of_a_reread_history_that_begins_with_the_first_session() -> None:
+    """The start may be a Sunday."""
+    world = World()
+    world.sync(18, bound=date(2026, 5, 3))
+    world.move("AAPL", 0.5, until=END)
+    world.sync(bound=date(2026, 5, 3))
+    assert not world.told("data starts later than")
+
+
 def test_it_fails_a_start_that_the_plan_does_not_reach() -> None:
     """Of a ticker that was never read: a shorter history than the user asked for looks like a whole one."""
     world = World()
