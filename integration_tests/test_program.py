@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
+import time
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from threading import Timer
@@ -15,6 +19,7 @@ import pendulum
 import pytest
 
 from integration_tests.front_door import Output, catalog, read, table
+from integration_tests.liar import Liar
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.faults import SECONDS
 from integration_tests.scenario import SCHEMA, config
@@ -22,6 +27,21 @@ from source_stock_prices.about import version
 
 PROGRAMS = [[str(Path(sys.executable).with_name("source-stock-prices"))], [sys.executable, "main.py"]]
 SAMPLE = {"provider": {"name": "sample"}, "stock_ticker": "AAPL, MSFT, KO, JNJ", "start_date": "2026-01-02"}
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Raises AssertionError after a minute."""
+    for _ in range(6_000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it took too long")
+
+
+def unread(pipe: int) -> int:
+    """How many bytes wait in a pipe."""
+    count = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    return int.from_bytes(count, sys.byteorder)
 
 
 def run(*args: str) -> Output:
@@ -152,7 +172,10 @@ WAITS: dict[str, tuple[str, int]] = {
 }
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+ENDINGS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
 @pytest.mark.parametrize("wait", WAITS)
 def test_it_ends_when_it_is_told_to_whatever_it_waits_for(
     files: Path, sandbox: Sandbox, wait: str, number: signal.Signals, code: int
@@ -183,16 +206,64 @@ def test_it_ends_when_it_is_told_to_whatever_it_waits_for(
     assert "MSFT" not in (output.synced if output.states else [])
 
 
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_it_ends_in_a_line_while_it_starts(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """What it imports takes a second, in which a person sees that the command was wrong."""
+    (tmp_path / "airbyte_cdk.py").write_text("import time; print('Starting.', flush=True); time.sleep(60)")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    args = [sys.executable, "-c", "from source_stock_prices.run import run; run()", "spec"]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline() == "Starting.\n"
+        process.send_signal(number)
+        assert process.wait(30) == code
+        assert process.stderr.read() == f"Stopped by {number.name}.\n"
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS)
+def test_it_ends_in_the_midst_of_a_check(files: Path, number: signal.Signals, code: int) -> None:
+    """As of a read: nothing was found out, and no status says so."""
+    provider = {"name": "massive", "api_key": "k3y+t/est=="}
+    with Liar((b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",), drip=b" ") as liar:
+        settings = {"provider": {**provider, "base_url": liar.url}, "stock_ticker": "AAPL"}
+        (files / "config.json").write_text(json.dumps(settings))
+        args = [*PROGRAMS[0], "check", "--config", str(files / "config.json")]
+        with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            wait_until(lambda: liar.requests > 0)
+            process.send_signal(number)
+            text, errors = process.communicate(timeout=30)
+    output = Output(text, process.returncode)
+    assert (output.exit_code, errors) == (code, "")
+    assert f"Stopped by {number.name}." in output.log("WARN")
+    assert not output.of_type("CONNECTION_STATUS")
+
+
+def test_it_ends_with_the_code_of_the_signal_though_nobody_reads_its_output(files: Path, sandbox: Sandbox) -> None:
+    """Ctrl-C reaches every program of a pipe, and the one that reads may be the first to end."""
+    sandbox.now = pendulum.now()
+    sandbox.fail("timeout", times=-1, vendor="tiingo", ticker="MSFT")
+    (files / "config.json").write_text(json.dumps(config(sandbox, "tiingo", "AAPL, MSFT", start_date="2026-11-02")))
+    args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
+    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        assert any(line.startswith('{"type":"RECORD"') for line in process.stdout)
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() == "Ended early, because standard output cannot be written: Broken pipe.\n"
+
+
 def test_it_ends_although_nobody_takes_its_last_line(files: Path) -> None:
     """A destination that hangs keeps the source from writing, but not from ending."""
     args = [*PROGRAMS[0], "read", "--config", str(files / "config.json"), "--catalog", str(files / "catalog.json")]
     (files / "config.json").write_text(json.dumps({**SAMPLE, "start_date": "1990-01-02"}))
-    with subprocess.Popen(args, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        process.stdout.readline()  # from here on the pipe fills up
+    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stderr
+        output = process.stdout.fileno()
+        wait_until(lambda: unread(output) > 60_000)  # a pipe holds 65,536 bytes
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 143
+        assert process.stderr.read() == "Stopped by SIGTERM.\n"
 
 
 CUT = "| head -c 1 >&2"

@@ -1,12 +1,19 @@
 """An Airbyte source of daily stock prices."""
 
-from zoneinfo import ZoneInfoNotFoundError
+from __future__ import annotations
 
-try:
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
     from source_stock_prices.source import SourceStockPrices
-except (ZoneInfoNotFoundError, ValueError) as error:  # pendulum cannot be imported without one, and may wrap the error
-    if not isinstance(error.__context__ or error, ZoneInfoNotFoundError):
-        raise
-    raise SystemExit("The time zone database is missing: install the Python package tzdata.") from None
 
 __all__ = ["SourceStockPrices"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the source when somebody asks for it: that takes a second, in which the program already hears signals."""
+    if name != "SourceStockPrices":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from source_stock_prices.source import SourceStockPrices
+
+    return SourceStockPrices

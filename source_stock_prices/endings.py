@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-
-from source_stock_prices.config import ConfigError
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+SHELL = 128
+"""What a shell adds to the number of the signal that ended a program, to give an exit code."""
+
 GRACE_SECONDS = 2.0
 """After so long the program ends at once, for whatever reason it could not end in order."""
-
-MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108  # nosec B108
-"""Where Linux has a directory that can be written even if no disk can. The names in it are tempfile's: not guessed."""
 
 
 class StoppedError(SystemExit):
     """The program was told to end. It ends with the exit code that a shell gives to the signal: 143 or 130."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(128 + number)
+        super().__init__(SHELL + number)
         self.signal = signal.Signals(number).name
 
 
@@ -36,18 +32,23 @@ class OutputLostError(Exception):
 
 
 class Stopping:
-    """Raises StoppedError in the main thread when a signal says to end.
+    """Ends the program when a signal says so: at once until it `has_begun`, then by a StoppedError in the main thread.
 
     As a context, it puts that off to the end of what is written in it, so that the last line is a whole one.
     """
 
     def __init__(self) -> None:
+        self.has_begun = False
+        """Whether there is anything to end in order."""
+        self.is_told = False
+        """Whether somebody was told that the program was stopped."""
+        self.number: int | None = None
+        """The signal that was heard."""
         self._is_writing = False
-        self._told: int | None = None
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Hears signals, in the main thread: no other one can."""
+    def listening(self, *, to_the_end: bool) -> Iterator[None]:
+        """Hears signals, in the main thread: no other one can. They are ignored afterwards if this is the end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -55,47 +56,76 @@ class Stopping:
         try:
             yield
         finally:
-            if self._told is None:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_IGN if to_the_end or self.number else handler)
 
     def _hear(self, number: int, _: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_IGN)
+        if not self.has_begun:
+            self._end(number)
         # A destination that takes nothing any more, for one, holds the last line back for ever.
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
+        signal.signal(signal.SIGALRM, lambda *_: self._end(number))
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
-        self._told = number
+        self.number = number
         if not self._is_writing:
             raise StoppedError(number)
+
+    def _end(self, number: int) -> None:
+        """Ends the process at once, whatever it is doing: in the midst of a print, for one."""
+        if sys.stderr is not None and not self.is_told:
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), f"Stopped by {signal.Signals(number).name}.\n".encode())
+        os._exit(SHELL + number)
 
     def __enter__(self) -> None:
         self._is_writing = True
 
     def __exit__(self, *_: object) -> None:
         self._is_writing = False
-        if self._told is not None:
-            raise StoppedError(self._told)
+        if self.number is not None:
+            raise StoppedError(self.number)
 
 
-def require_temporary_directory() -> None:
-    """The CDK makes one for each command. Raises ConfigError where none can be made."""
+STOPPING = Stopping()
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """Tells an output that is closed or full from everything else that fails. Raises OutputLostError."""
     try:
-        tempfile.gettempdir()
-    except FileNotFoundError as error:
-        if not os.access(MEMORY_DIRECTORY, os.W_OK):
-            raise ConfigError(
-                "There is no temporary directory that can be written. Set TMPDIR to one, or free disk space."
-            ) from error
-        tempfile.tempdir = MEMORY_DIRECTORY
+        yield
+    except OSError as error:
+        raise OutputLostError(error.strerror or str(error)) from error
 
 
-def give_up_output(error: Exception) -> None:
-    """Says on standard error that standard output is lost, and exits with 1. Python would try again, and fail aloud."""
-    logging.raiseExceptions = False
+def say(sentence: str) -> None:
+    """Tells a person what went wrong, who may have sent the messages of the protocol to a file."""
+    if sys.stderr is None:
+        return
+    with suppress(OSError):  # whoever closed it does not want to know
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def require_time_zones() -> None:
+    """Raises SystemExit where there is no time zone database. Without one, pendulum cannot be imported."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo("America/New_York")
+    except ZoneInfoNotFoundError:
+        raise SystemExit("The time zone database is missing: install the Python package tzdata.") from None
+
+
+def give_up_output(error: OutputLostError) -> None:
+    """Says that standard output is lost, which Python would try again, and exits with 1, or the code of a signal.
+
+    Whoever reads the output may have closed it on purpose, as `head` does. A sync that ended half-way is not to look
+    like one that is complete, so that this is said, and is no success.
+    """
     if sys.stdout is not None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
-    if sys.stderr is not None:
-        sys.stderr.write(f"Ended early, because standard output cannot be written: {error}.\n")
-    sys.exit(1)
+    say(f"Ended early, because standard output cannot be written: {error}.")
+    STOPPING.is_told = True
+    sys.exit(SHELL + STOPPING.number if STOPPING.number else 1)

@@ -75,6 +75,9 @@ OLDEST_RECHECK = 64
 
 DAY = timedelta(days=1)
 
+NOTHING = ("", "None")
+"""What the CDK makes of null where a text is expected."""
+
 MAX_PAGES = 1000
 """More pages than one query fills: a vendor that repeats itself would have them read for ever."""
 
@@ -384,8 +387,8 @@ class Events(Stream):
         """The rows of an answer, every page of it, by ticker; raises ProviderError."""
         rows: list[Any] = []
         try:
-            requester, records = self._retrieve(query, report)
-            for row in self.told(records, query, report):
+            requester, answered = self._retrieve(query, report)
+            for row in self.told(answered, query, report):
                 row["provider"] = self.provider.name
                 rows.append(row)
             occurrences = self._reader.read(
@@ -408,7 +411,7 @@ class Events(Stream):
 
     def told(
         self,
-        records: Iterable[Any],
+        answered: Iterable[Row],
         query: Query,
         report: Report,
     ) -> Iterator[Row]:
@@ -418,8 +421,7 @@ class Events(Stream):
         """
         spellings = self.spellings(query)
         is_by_date = self._is_by_date(query)
-        for record in records:
-            row = dict(record.data)
+        for row in answered:
             named = row.get("stock_ticker")
             ticker = ticker_of(named, spellings)
             if ticker and not spellings:
@@ -439,14 +441,15 @@ class Events(Stream):
         market = self.provider.market_of(query.tickers[0])
         return market.partition(".")[2]
 
-    def _retrieve(self, query: Query, report: Report) -> tuple[Requester, Iterable[Any]]:
-        """The records that the CDK makes of a query's pages, and who sends for them."""
+    def _retrieve(self, query: Query, report: Report) -> tuple[Requester, Iterable[Row]]:
+        """The rows that the CDK makes of a query's pages, and who sends for them."""
         # A retriever for each query: the CDK's holds on to a template that failed once, and would read no row after it.
         factory = ModelToComponentFactory()
         config = settings(self.provider)
         transformations = []
         for each in self._definition.get("transformations", ()):
-            transformation = factory.create_component(AddFields, each, config)
+            typed = {**each, "fields": list(map(self._typed, each["fields"]))}
+            transformation = factory.create_component(AddFields, typed, config)
             transformations.append(transformation)
         retriever = factory.create_component(
             SimpleRetriever,
@@ -466,8 +469,29 @@ class Events(Stream):
             calls=self.calls(query),
         )
         retriever.requester = requester
-        records: Iterable[Any] = retriever.read_records(self.get_json_schema(), self._slice(query))
-        return requester, records
+        records = retriever.read_records(self.get_json_schema(), self._slice(query))
+        return requester, map(self._row, records)
+
+    def _typed(self, field: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A field of a manifest, as a text if it is one: the CDK would take 1e5 for a number, and True for a truth."""
+        (name,) = field["path"]
+        return {**field, "value_type": "string"} if name in self._texts else field
+
+    def _row(self, record: Any) -> Row:
+        row = dict(record.data)
+        for name in self._texts:
+            if row.get(name) in NOTHING:
+                row[name] = None
+        return row
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """The fields of a row that hold any text."""
+        texts = []
+        for name, field in self.get_json_schema()["properties"].items():
+            if "string" in field["type"] and "format" not in field and "enum" not in field:
+                texts.append(name)
+        return texts
 
     def _slice(self, query: Query) -> StreamSlice:
         """A query as the manifests know it."""

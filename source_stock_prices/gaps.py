@@ -62,12 +62,33 @@ class Gaps:
         if start is None:
             return
         served = [bar.date for bar in bars]
-        exchange = self._provider.exchange_of(ticker)
-        if not sessions.is_known(start, query.end, exchange):
-            self._look_for_long_gaps(ticker, served or [start], query.end)
-            return
+        self._look_at(ticker, start, query.end, served, before=served[0] if served else start)
 
-        due = sessions.between(start, query.end, exchange)
+    def _look_at(
+        self,
+        ticker: str,
+        start: date,
+        end: date,
+        served: Sequence[date],
+        *,
+        before: date,
+    ) -> None:
+        """Records what is missing in a window: sessions where the calendar reaches, and long gaps where it does not.
+
+        Those are counted from the bar `before` the window, or its first one.
+        """
+        exchange = self._provider.exchange_of(ticker)
+        known = sessions.known(start, end, exchange)
+        if known is None:
+            self._look_for_long_gaps(ticker, [before, *served], end)
+            return
+        first, last = known
+        if start < first:
+            self._look_for_long_gaps(ticker, [before, *(day for day in served if day < first)], first)
+        if last < end:
+            self._look_for_long_gaps(ticker, [last, *(day for day in served if day > last)], end)
+
+        due = sessions.between(first, last, exchange)
         waiting = self._since_last_bar.pop(ticker, [])
         if tuple(served) != due:
             waiting += sorted(set(due).difference(served))
@@ -113,15 +134,9 @@ class Gaps:
         self._fill(ticker, known, bars)
         if query.end <= state_date:
             return
-        new = [bar for bar in bars if bar.date > state_date]
-        if not sessions.is_known(state_date, query.end, self._provider.exchange_of(ticker)):
-            days = [state_date]
-            days += [bar.date for bar in new]
-            self._look_for_long_gaps(ticker, days, query.end)
-            return
-        following = state_date + DAY
-        unread = query._replace(start=max(query.start, following))
-        self.read(unread, ticker, new, is_new=False)
+        new = [bar.date for bar in bars if bar.date > state_date]
+        first = max(query.start, state_date + DAY)
+        self._look_at(ticker, first, query.end, new, before=state_date)
 
     def _fill(
         self,
@@ -132,12 +147,12 @@ class Gaps:
         """Remembers which sessions between known ones have no bar, and takes out those that have one now."""
         if not known:
             return
-        first, last = min(known), max(known)
         exchange = self._provider.exchange_of(ticker)
-        if not sessions.is_known(first, last, exchange):
+        span = sessions.known(min(known), max(known), exchange)
+        if span is None:
             return
         if ticker not in self._holes:
-            due = sessions.between(first, last, exchange)
+            due = sessions.between(*span, exchange)
             self._holes[ticker] = set(due).difference(known)
         self._holes[ticker].difference_update(bar.date for bar in bars)
 
@@ -147,7 +162,7 @@ class Gaps:
         days: Sequence[date],
         end: date,
     ) -> None:
-        """Without a calendar of its exchange, a ticker is missing bars where no exchange is closed for as long."""
+        """Without a calendar, a ticker is missing bars where no exchange is closed for as long."""
         for before, after in pairwise([*days, end]):
             if after - before > LONGEST_CLOSURE:
                 self._long_gaps.append((ticker, before, after))

@@ -391,6 +391,9 @@ def _combined(rows: Rows, currencies: Sequence[str]) -> Combined:
     last = rows[-1].record
     if all(row.record == last for row in rows):
         return last, []
+    if "old_ticker" in first:
+        changes = [f"{row.record['old_ticker']} became {row.record['new_ticker']}" for row in rows]
+        return last, [f"{' and '.join(dict.fromkeys(changes))} on the same day. Only the last change is kept."]
     return last, ["Two rows contradict each other. The later one is kept."]
 
 

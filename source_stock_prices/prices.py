@@ -175,7 +175,7 @@ class Prices:
         unwatched = []
         for ticker in self._config.tickers:
             end = self._horizon.end(ticker)
-            if not sessions.is_known(end, end, self._horizon.exchange_of(ticker)):
+            if not sessions.is_known(end, self._horizon.exchange_of(ticker)):
                 unwatched.append(ticker)
         if unwatched:
             self._logger.info(

@@ -105,12 +105,12 @@ class Tickers(Events):
 
     def told(
         self,
-        records: Iterable[Any],
+        answered: Iterable[Row],
         query: Query,
         report: Report,
     ) -> Iterator[Row]:
         """The rows of an answer, or those of the tickers that are wanted in a list, as far as the plan has it."""
-        rows = super().told(records, query, report)
+        rows = super().told(answered, query, report)
         if not self.is_list:
             yield from rows
             return
@@ -167,15 +167,14 @@ class TickerChanges(Events):
 
     def told(
         self,
-        records: Iterable[Any],
+        answered: Iterable[Row],
         query: Query,
         report: Report,
     ) -> Iterator[Row]:
         if not self.is_list:
-            yield from super().told(records, query, report)
+            yield from super().told(answered, query, report)
             return
-        for record in records:
-            row = dict(record.data)
+        for row in answered:
             sides = dict.fromkeys((row.get("old_ticker"), row.get("new_ticker")))
             for side in filter(None, sides):
                 ticker = self._wanted(side, row.get("exchange") or "", query)

@@ -60,21 +60,27 @@ def has_calendar(exchange: Exchange) -> bool:
     return SAME_DAYS.get(exchange, exchange) in _names()
 
 
-def is_known(first: date, last: date, exchange: Exchange) -> bool:
-    """Whether the calendar of an exchange reaches from one day to another."""
-    if exchange == NEW_YORK:
-        return True
-    if not has_calendar(exchange):
-        return False
-    oldest, newest = _range(exchange)
-    return oldest <= first and last <= newest
+def known(first: date, last: date, exchange: Exchange) -> tuple[date, date] | None:
+    """The part of a window that the calendar of an exchange reaches, both ends inclusive; None where there is none."""
+    if exchange != NEW_YORK:
+        if not has_calendar(exchange):
+            return None
+        oldest, newest = _range(exchange)
+        first = max(first, oldest)
+        last = min(last, newest)
+    return (first, last) if first <= last else None
+
+
+def is_known(day: date, exchange: Exchange) -> bool:
+    """Whether the calendar of an exchange reaches a day."""
+    return known(day, day, exchange) is not None
 
 
 def is_session(day: date, exchange: Exchange = NEW_YORK) -> bool:
     """Whether an exchange trades on a day. Of days that its calendar does not reach, weekdays count."""
     if exchange == NEW_YORK or not has_calendar(exchange):
         return day.weekday() < SATURDAY and day not in _holidays(day.year)
-    if not is_known(day, day, exchange):
+    if not is_known(day, exchange):
         return day.weekday() < SATURDAY
     return day in _sessions(exchange, day.year // 10)
 

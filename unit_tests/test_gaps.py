@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from source_stock_prices import sessions
 from source_stock_prices.findings import When, lines
 from source_stock_prices.gaps import Gaps
 from source_stock_prices.providers import PROVIDERS
@@ -234,11 +235,42 @@ def test_it_tells_of_a_hole_of_another_exchange_that_is_given_up(tokyo: Gaps) ->
     assert f"still has no bar for 1 session of 1 ticker: {LONDON} 2026-11-11." in line
 
 
+def of_tokyo(first: date, last: date, *without: date) -> list[Bar]:
+    """The bars of Tokyo's sessions but some."""
+    days = sessions.between(first, last, "XTKS")
+    return [Bar(LONDON, day, 1.0) for day in days if day not in without]
+
+
 def test_it_tells_of_long_gaps_alone_where_a_calendar_does_not_reach(tokyo: Gaps) -> None:
-    """Tokyo's holidays before 1997 are not known: each would look like a hole."""
-    start = date(1996, 12, 2)
-    query = QUERY._replace(start=start, end=date(1997, 1, 31))
-    served = [Bar(LONDON, day, 1.0) for day in (start, date(1996, 12, 9), date(1996, 12, 30), date(1997, 1, 31))]
-    tokyo.read(query, LONDON, served, is_new=True)
-    (line,) = told(tokyo)
-    assert f"longer than any exchange is closed: {LONDON} 1996-12-09 to 1996-12-30, {LONDON} 1996-12-30" in line
+    """Tokyo's holidays before 1997 are not known: each would look like a hole. Those since then are."""
+    start, end = date(1996, 12, 2), date(1997, 1, 31)
+    before = [Bar(LONDON, day, 1.0) for day in (start, date(1996, 12, 9), date(1996, 12, 30))]
+    since = of_tokyo(date(1997, 1, 1), end, date(1997, 1, 8))
+    tokyo.read(QUERY._replace(start=start, end=end), LONDON, [*before, *since], is_new=True)
+    hole, long_gap = told(tokyo)
+    assert f"has no bar for 1 session of 1 ticker: {LONDON} 1997-01-08." in hole
+    assert long_gap.endswith(f"longer than any exchange is closed: {LONDON} 1996-12-09 to 1996-12-30.")
+
+
+def test_it_knows_a_long_closure_though_a_calendar_does_not_reach_the_whole_window(tokyo: Gaps) -> None:
+    """In 2019 the emperor's accession closed Tokyo for ten days."""
+    start, end = date(1996, 12, 27), date(2019, 5, 31)
+    served = [Bar(LONDON, start, 1.0), *of_tokyo(date(1997, 1, 1), end)]
+    tokyo.read(QUERY._replace(start=start, end=end), LONDON, served, is_new=True)
+    assert told(tokyo) == []
+
+
+@pytest.mark.parametrize("end", [date(2026, 12, 31), date(2027, 1, 29)])
+def test_it_tells_of_sessions_up_to_where_a_calendar_ends(monkeypatch: pytest.MonkeyPatch, end: date) -> None:
+    """Shanghai's holidays are published a year ahead. After that, only long gaps are told."""
+    monkeypatch.setattr(type(SAMPLE), "exchange_of", lambda self, ticker: "XSHG")
+    monkeypatch.setattr(sessions, "_range", lambda exchange: (date(1990, 12, 3), date(2026, 12, 31)))
+    days = [*sessions.between(date(2026, 12, 15), date(2026, 12, 31), "XSHG"), date(2027, 1, 4), date(2027, 1, 29)]
+    served = [Bar(LONDON, day, 1.0) for day in days if day <= end and day != date(2026, 12, 22)]
+    gaps = Gaps(SAMPLE, START)
+    gaps.read_on(
+        QUERY._replace(start=date(2026, 12, 1), end=end), LONDON, served, {date(2026, 12, 14)}, date(2026, 12, 14)
+    )
+    hole, *long_gaps = told(gaps)
+    assert f"has no bar for 1 session of 1 ticker: {LONDON} 2026-12-22." in hole
+    assert len(long_gaps) == (end.year == 2027)

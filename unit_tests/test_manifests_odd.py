@@ -66,3 +66,59 @@ def test_it_reads_the_rows_beside_odd_ones(name: str, case: dict[str, Any], turn
             found = stream.ask(query, Report(stream.provider))
         keys = {tuple(row[name] for name in stream.primary_key) for each in found.values() for row in each}
         assert wanted <= keys, field
+
+
+TEXTS = {"name", "exchange", "type", "currency", "isin", "figi", "old_ticker", "new_ticker"}
+
+NO_LITERALS = ["100000000E05", "(1, 2, 3, 4)", "0x1000000000"]
+"""Texts that read like numbers, or several: as long as an identifier, and in capitals like a currency."""
+
+
+def texts() -> Iterator[Any]:
+    """A case for each field of each stream that has a text of the vendor's, and the text as it is sent."""
+    seen = set()
+    for name in WITH_MANIFEST:
+        for case in json.loads((CASES / f"{name}.json").read_text()) if name != "sample" else ():
+            body = json.dumps(case["answers"][0])
+            for field, value in (pair for row in case.get("rows", ()) for pair in row.items()):
+                place = f"{name} {case['stream']} {field}"
+                sent = f'"{value}"' if f'"{value}"' in body else f",{value},"
+                if field in TEXTS and sent in body and value not in case["tickers"] and place not in seen:
+                    seen.add(place)
+                    yield pytest.param(name, case, field, sent, id=place)
+
+
+@pytest.mark.parametrize("text", NO_LITERALS)
+@pytest.mark.parametrize(("name", "case", "field", "sent"), texts())
+def test_it_leaves_a_text_a_text(name: str, case: dict[str, Any], field: str, sent: str, text: str) -> None:
+    """The CDK would make a number of 1e5, a truth of True, and a list of (1, 2)."""
+    is_table = sent.startswith(",")
+    if not is_table or "," not in text:
+        there = f",{text}," if is_table else json.dumps(text)
+        body = json.loads(json.dumps(case["answers"][0]).replace(sent, there))
+        wanted = {text, text.upper()} if field == "currency" else {text}
+        assert wanted & {row[field] for row in found_in(name, case, body)}
+
+
+@pytest.mark.parametrize(("name", "case", "field", "sent"), texts())
+def test_it_writes_a_text_that_is_missing_as_null(name: str, case: dict[str, Any], field: str, sent: str) -> None:
+    """Neither None nor an empty text is the name of anything."""
+    if field in {"old_ticker", "new_ticker"}:
+        return  # without it, a change is none
+    there = ",," if sent.startswith(",") else "null"
+    body = json.loads(json.dumps(case["answers"][0]).replace(sent, there))
+    assert not {row[field] for row in found_in(name, case, body)} & {"", "None", "NONE"}
+
+
+def found_in(name: str, case: dict[str, Any], body: Any) -> list[dict[str, Any]]:
+    """The records of a case with another answer."""
+    provider = {"name": name, **case.get("settings", {"api_key": "s3cr3t"})}
+    tickers = tuple(case["tickers"])
+    stream = streams(provider, ",".join(tickers))[case["stream"]]
+    stream.list_name = case.get("list", stream.list_name)
+    start, end = (date.fromisoformat(case.get(side, f"{TODAY}")) for side in ("start", "end"))
+    with requests_mock.Mocker(case_sensitive=True) as wire:
+        answer = {"text": body} if isinstance(body, str) else {"json": body}
+        wire.get(requests_mock.ANY, **answer)
+        found = stream.ask(Query(tickers, start, end, "raw", TODAY), Report(stream.provider))
+    return [row for rows in found.values() for row in rows]

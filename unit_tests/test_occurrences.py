@@ -21,6 +21,7 @@ def reader(stream: str) -> Reader:
     keys = {
         "dividends": ["stock_ticker", "date", "kind"],
         "stock_splits": ["stock_ticker", "date"],
+        "ticker_changes": ["stock_ticker", "date"],
         "tickers": ["stock_ticker"],
     }
     return Reader(json.loads((SCHEMAS / f"{stream}.json").read_text()), keys[stream])
@@ -328,6 +329,16 @@ def test_it_takes_the_later_of_two_rows_of_a_ticker() -> None:
     found = read(rows, TICKERS)
     assert [record["name"] for record in found.records["AAA"]] == ["New"]
     assert said(found) == "AAA: Two rows contradict each other. The later one is kept."
+
+
+def test_it_names_both_changes_of_a_ticker_on_one_day() -> None:
+    """A company takes the ticker that another one leaves: a record can only be one of the two."""
+    days = {"stock_ticker": "B", "date": "2026-11-20"}
+    rows = [{**days, "old_ticker": "B", "new_ticker": "C"}, {**days, "old_ticker": "A", "new_ticker": "B"}]
+    found = read(rows, reader("ticker_changes"))
+    assert [record["new_ticker"] for record in found.records["B"]] == ["B"]
+    assert said(found) == "B 2026-11-20: B became C and A became B on the same day. Only the last change is kept."
+    assert not read([rows[0], rows[0]], reader("ticker_changes")).findings
 
 
 def test_it_takes_the_company_that_has_a_ticker_or_had_it_last() -> None:

@@ -20,8 +20,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_stock_prices.entrypoint import Entrypoint, PlainLog, is_explained, write_message, write_records
 from source_stock_prices.envelope import in_envelope, one_by_one
-from source_stock_prices.run import Entrypoint, PlainLog, is_explained, write_message, write_records
 
 ROWS = [{"stock_ticker": "AAPL", "date": f"2026-11-{day}", "price": float(day), "vwap": None} for day in (18, 19, 20)]
 EMITTED_AT = 1_795_204_800_000

@@ -140,8 +140,11 @@ def test_it_takes_an_exchange_without_a_calendar_for_new_york(exchange: str | No
 def test_it_knows_where_a_calendar_begins(exchange: str, first: date, last: date) -> None:
     """Before that its weekdays count, and nobody is told that one of them is missing."""
     assert sessions.has_calendar(exchange)
-    assert sessions.is_known(last, last, exchange)
-    assert not sessions.is_known(first, last, exchange)
+    assert sessions.is_known(last, exchange)
+    assert not sessions.is_known(first, exchange)
+    begin, end = sessions.known(first, last, exchange) or (None, None)
+    assert begin and first < begin < last == end
+    assert sessions.known(first, first, exchange) is None
     assert sessions.is_session(first, exchange)
 
 

@@ -12,7 +12,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_stock_prices import SourceStockPrices
 from source_stock_prices.config import canonical
-from source_stock_prices.run import Entrypoint
+from source_stock_prices.entrypoint import Entrypoint
 from source_stock_prices.secrecy import mask
 
 
