@@ -367,9 +367,10 @@ class Arrivals:
     def _begins_late(self, query: Query, ticker: str, first: date) -> bool:
         """Whether sessions before a ticker's first bar were asked for, so that there may be rows of them."""
         exchange = self._horizon.exchange_of(ticker)
-        if not sessions.is_known(query.start, first, exchange):
+        span = sessions.known(query.start, first, exchange)
+        if span is None:
             return first > query.start + LONGEST_CLOSURE
-        return len(sessions.between(query.start, first, exchange)) > 1
+        return len(sessions.between(*span, exchange)) > 1
 
     def _tell_gone(
         self,
