@@ -498,7 +498,8 @@ class Market(RuleBasedStateMachine):
             known.owed -= changed
             earlier = self._earlier_start(known)
             gap: set[date] = set()
-            if earlier and output.exit_code == 0:
+            is_said = earlier and self.warehouse.entry(ticker)["since"] <= f"{earlier}"
+            if earlier and (is_said or output.exit_code == 0):
                 gap = {day for day in served if earlier <= day < known.first}
                 known.owed |= gap
                 known.first = earlier
