@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import chain, islice
-from typing import Any, TextIO
+from math import ceil
+from typing import Any, NamedTuple, TextIO
+from unicodedata import normalize
 from urllib.request import getproxies
 
 from source_stock_prices.decoding import (
+    BASE32,
+    BASE64,
     END,
     Reading,
     Span,
-    from_base64,
     from_hexadecimal,
+    from_letters,
     from_numbers,
     joined,
     steps,
@@ -37,7 +42,7 @@ PIECE = 4
 """Characters of a key that are looked for first: the search for them takes next to no time."""
 
 MAX_DEPTH = 2
-"""How often base64 or hexadecimal is looked for within what it stood for."""
+"""How often base64, for one, is looked for within what it stood for."""
 
 BATCH = 500
 """Records that are looked at together."""
@@ -50,6 +55,23 @@ OUR_NAME = re.compile("[a-z_A-Z]+[a-z]")
 
 STATE = '{"type":"STATE"'
 """How the line of a state begins."""
+
+
+PRINTABLE_BASE64 = "[ACDI-Za-f][AC-HQS-Xgi-nwyz0-3][ABEFIJMNQRUVYZcdghklopstwx014589][A-Za-z0-9+/_-]"
+"""Four letters of base64 that stand for three characters of ASCII, or for zeros, tabs and line breaks among them."""
+
+PRINTABLE_HEXADECIMAL = "[02-7][0-9a-f][ :-]?"
+
+LAST_VARIANT = 0x1FFFF
+"""The last of the characters that are a letter or a digit in another shape."""
+
+
+class Encoding(NamedTuple):
+    """A way to write bytes in words. Only words are decoded in which something `likely` is found."""
+
+    decode: Callable[[Reading, Sequence[Span]], Reading]
+    words: re.Pattern[str]
+    likely: re.Pattern[str]
 
 
 class Secrets:
@@ -73,17 +95,13 @@ class Secrets:
                 self.shortest = min(self.shortest, len(form))
         self._pieces = tuple(pieces)
         self._part = re.compile("|".join(sorted(patterns)))
-        self._base64 = re.compile(rf"[A-Za-z0-9+/_-]{{{self.shortest * 4 // 3},}}")
-        more = self.shortest - 1
-        pair = "[0-9a-f]{2}"  # and one digit is over where it was cut
-        self._hexadecimal = re.compile(f"{pair}(?:[ :-]?{pair}){{{more},}}[0-9a-f]?", re.IGNORECASE)
-        number = "[0-9]{2,3}"
-        self._numbers = re.compile(f"{number}(?:[ ,]{{1,2}}{number}){{{more},}}")
+        self._encodings = encodings(self.shortest)
 
     def _forms(self) -> set[str]:
-        """The keys, and what a reader would make of one that has an escape in it."""
+        """The keys, backwards as well, and what a reader would make of one that has an escape in it."""
+        backwards = [secret[::-1] for secret in self.secrets]
         forms = set()
-        for secret in self.secrets:
+        for secret in (*self.secrets, *backwards):
             for step in steps(secret):
                 forms.add(_folded(step.text))
         return forms
@@ -103,13 +121,12 @@ class Secrets:
 
     def _bytes(self, reading: Reading) -> Iterator[Reading]:
         """What bytes stand for that are written in a text."""
-        for decoded in (
-            from_base64(reading, self._base64),
-            from_hexadecimal(reading, self._hexadecimal),
-            from_numbers(reading, self._numbers),
-        ):
-            if decoded.text:
-                yield decoded
+        text = reading.text
+        for decode, words, likely in self._encodings:
+            found = [word.span() for word in words.finditer(text)]
+            spans = [span for span in found if likely.search(text, *span)]
+            if spans:
+                yield decode(reading, spans)
 
     def _found(self, folded: str) -> Iterator[Span]:
         """The parts of keys in a text, each at least once.
@@ -125,6 +142,32 @@ class Secrets:
                     if match:
                         yield match.span()
                 at = folded.find(piece, at + 1)
+
+
+def encodings(size: int) -> tuple[Encoding, ...]:
+    """How so many bytes, or more, can be written. That `words` are of one set of characters makes them fast to find."""
+    base64 = Encoding(
+        partial(from_letters, BASE64),
+        re.compile(f"[A-Za-z0-9+/_-]{{{ceil(size * 8 / 6)},}}"),
+        re.compile(f"(?:{PRINTABLE_BASE64}){{{(size - 2) // 3}}}"),  # wherever the bytes begin, so many are whole
+    )
+    letters = ceil(size * 8 / 5)
+    base32 = Encoding(
+        partial(from_letters, BASE32),
+        re.compile(f"[A-Za-z2-7]{{{letters},}}"),
+        re.compile(f"[A-Z2-7]{{{letters}}}|[a-z2-7]{{{letters}}}"),
+    )
+    hexadecimal = Encoding(
+        from_hexadecimal,
+        re.compile(f"[0-9A-Fa-f :-]{{{2 * size},}}"),
+        re.compile(f"(?:{PRINTABLE_HEXADECIMAL}){{{size}}}", re.IGNORECASE),
+    )
+    numbers = Encoding(
+        from_numbers,
+        re.compile(f"[0-9 ,]{{{3 * size - 1},}}"),
+        re.compile(f"[0-9]{{2,3}}(?:[ ,]{{1,2}}[0-9]{{2,3}}){{{size - 1}}}"),
+    )
+    return base64, base32, hexadecimal, numbers
 
 
 _secrets = Secrets(())
@@ -270,8 +313,21 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _folded(text: str) -> str:
-    """A text as it is compared: letters in any case, and the plus sign as the space that it is in a form.
+    """A text as it is compared: letters in any case and shape, and the plus sign as the space that it is in a form.
 
     It stays as long as it was, for which one letter has to go that becomes two.
     """
-    return text.replace("\u0130", "i").lower().replace("+", " ")
+    if not text.isascii():
+        text = text.replace("\u0130", "i").translate(_variants())
+    return text.lower().replace("+", " ")
+
+
+@cache
+def _variants() -> Mapping[int, str]:
+    """What Unicode has beside each character of ASCII: full-width ones, and those in circles, for two."""
+    plain = {}
+    for code in range(128, LAST_VARIANT):
+        character = normalize("NFKC", chr(code))
+        if len(character) == 1 and character.isascii():
+            plain[code] = character
+    return plain
