@@ -317,3 +317,24 @@ def test_it_reads_the_events_of_named_tickers_one_by_one_where_the_plan_has_no_e
     assert output.exit_code == 0, output.error
     assert ("AAPL", "2026-11-17") in events_of(output)
     assert "plan has no sessions of a whole exchange, so that tickers are read one by one" in output.log("WARN")
+
+
+def test_it_goes_on_by_date_from_histories_that_were_read_by_ticker(sandbox: Sandbox, cheap: None) -> None:
+    """A day of an exchange tells the same of an event as its ticker does, so that only what is new is written."""
+    tickers = [*many(39), "AAPL"]
+    sandbox.universe = [*tickers, "OTHER"]
+    sandbox.book.announce("AAPL", date(2026, 11, 19), dividend=0.5)
+    sandbox.book.announce("TAA", date(2026, 11, 20), split=2.0)
+    sandbox.book.announce("TAB", date(2026, 11, 23), dividend=0.25)  # known beforehand
+    sandbox.book.announce("TAC", date(2026, 11, 23), dividend=0.75)
+    settings = config(sandbox, "eodhd", ", ".join(tickers), start_date="2026-01-02")
+    first = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=EVENTS)
+    assert len(sandbox.requests) == 80
+    assert listed(sandbox, tickers, date(2026, 1, 2), date(2026, 11, 23)).items() <= events_of(first).items()
+
+    sandbox.book.cancel("TAC", date(2026, 11, 23))
+    sandbox.book.announce("TAD", date(2026, 11, 23), dividend=1.25)
+    sandbox.requests.clear()
+    second = read(settings, now=at(sandbox, FRIDAY_EVENING.add(days=3)), streams=EVENTS, state=first.state_messages)
+    assert Counter(asked.path for asked in sandbox.requests) == {"/eod-bulk-last-day/US": 16}
+    assert events_of(second) == {("TAC", "2026-11-23"): None, ("TAD", "2026-11-23"): 1.25}

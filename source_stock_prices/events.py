@@ -339,7 +339,7 @@ class Events(Stream):
         first = self._first.setdefault(ticker, query.start).isoformat()
         origin = self.provider.origin
         if self._is_by_date(query):
-            return plan.read_by_date(before, query, until, origin)
+            return plan.read_by_date(before, query, until, self._prices.start, origin)
         if query.end.isoformat() < before.get("date", ""):
             # The first of several spans, behind what was read before: the state tells of them once all are read.
             return {name: value for name, value in before.items() if name != "events"}

@@ -263,17 +263,20 @@ def read_by_date(
     before: Entry,
     query: Query,
     until: date,
+    start: date,
     provider: str,
 ) -> dict[str, str]:
     """What the state says of a ticker or a market, but for its events, once a day of its market was read.
 
-    `before` is what it said, `until` up to which day it was read. Where the provider is another one, `again` is up to
-    which day it is to be read again. Those days, and the ones before the first that was ever read, come backwards.
+    `before` is what it said, `until` up to which day it was read, `start` where a first sync begins: on a Sunday, too.
+    Where the provider is another one, `again` is up to which day it is to be read again. Those days, and the ones
+    before the first that was ever read, come backwards.
     """
     day = query.start.isoformat()
+    since = before.get("since") or before.get("date") or start.isoformat()
     entry = {
         "date": until.isoformat(),
-        "since": min(day, before.get("since", day)),
+        "since": min(day, since),
         "provider": provider,
     }
     again = before.get("again")

@@ -472,11 +472,11 @@ def test_it_asks_for_a_history_of_events_by_ticker() -> None:
     assert windows(queries)[-1] == ("T7", date(2026, 1, 2), END + plan.ANNOUNCED)
 
 
-def remembered(entry: Mapping[str, Any], queries: Iterable[Query]) -> dict[str, Any]:
+def remembered(entry: Mapping[str, Any], queries: Iterable[Query], start: date = date(2026, 11, 13)) -> dict[str, Any]:
     """What the state says of the market after some days of events were read."""
     for query in queries:
         until = max(query.end, date.fromisoformat(entry["date"])) if "date" in entry else query.end
-        entry = plan.read_by_date(entry, query, until, "massive")
+        entry = plan.read_by_date(entry, query, until, start, "massive")
     return dict(entry)
 
 
@@ -486,6 +486,17 @@ def test_it_remembers_up_to_which_day_the_events_of_a_market_were_read() -> None
     before = remembered({}, queries)
     again = by_date((ANY,), {ANY: before}, blank=BLANK._replace(today=END + DAY))
     assert remembered(before, again) == before
+
+
+def test_it_reads_no_history_of_events_again_that_begins_before_a_session() -> None:
+    """The start is a Sunday: that nothing was asked of it is no earlier start."""
+    sunday = date(2026, 11, 15)
+    many = tuple(f"T{n}" for n in range(41))
+    entry = remembered({}, by_date(many, {}, start=sunday, bound=sunday), sunday)
+    assert entry["since"] == "2026-11-15"
+    monday = BLANK._replace(today=date(2026, 11, 23))
+    following = by_date(many, dict.fromkeys(many, entry), bound=sunday, blank=monday, horizon=Until(monday.today))
+    assert all(map(is_by_date, following))
 
 
 @pytest.mark.parametrize("stopped_after", range(8))
