@@ -427,7 +427,7 @@ def test_it_names_a_ticker_that_the_vendor_does_not_know(sandbox: Sandbox, vendo
     assert output.error and told in output.error["message"]
 
 
-@pytest.mark.parametrize("vendor", ["massive", "eodhd", "alpha_vantage", "fmp"])
+@pytest.mark.parametrize("vendor", ["massive", "eodhd", "alpha_vantage", "fmp", "twelve_data"])
 def test_it_keeps_a_delisted_ticker_with_its_last_day_where_the_vendor_knows_it(sandbox: Sandbox, vendor: str) -> None:
     """A list of delisted tickers is asked for only where one of the tickers is not among the others."""
     all_active = listed(sandbox, vendor, "AAPL, KO, MSFT")
@@ -441,8 +441,9 @@ def test_it_keeps_a_delisted_ticker_with_its_last_day_where_the_vendor_knows_it(
     assert len(output.rows("tickers")) == 3
     assert [rows[ticker]["active"] for ticker in ("AAPL", "KO", "MSFT")] == [True, False, True]
     assert rows["KO"]["name"]
-    assert rows["KO"]["delisted_date"] == (None if vendor == "eodhd" else "2026-10-05")
-    assert len(sandbox.requests) == requests + 1
+    assert rows["KO"]["delisted_date"] == (None if vendor in ("eodhd", "twelve_data") else "2026-10-05")
+    more = 3 if vendor == "twelve_data" else 1  # stocks and funds are two lists
+    assert len(sandbox.requests) == requests + more
 
 
 def test_it_asks_for_an_exchange_once_whatever_the_number_of_its_tickers(sandbox: Sandbox) -> None:
@@ -561,7 +562,7 @@ def test_it_reads_a_part_of_the_whole_market_again_that_failed(sandbox: Sandbox)
     """The parts after it were answered, but what the state says was read has no hole."""
     sandbox.universe = ["AAPL"]
     sandbox.book.announce("AAPL", date(2024, 3, 1), split=3.0)
-    settings = config(sandbox, "massive", "*", start_date="2024-01-02")
+    settings = config(sandbox, "massive", "*", start_date="2024-01-02", num_workers=1)
     sandbox.fail("html")
     first = read(settings, now=at(sandbox, FRIDAY_EVENING), streams=("stock_splits",))
     assert first.exit_code == 1

@@ -71,8 +71,9 @@ class Arrivals:
 
     def reread(self) -> dict[str, date]:
         """The tickers whose history turned out to be rewritten, with its first day: from now on it is what arrives."""
-        self._rereading = set(self._rewritten)
-        return self._rewritten
+        found = {ticker: first for ticker, first in self._rewritten.items() if ticker not in self._rereading}
+        self._rereading.update(found)
+        return found
 
     def gaps(self) -> Iterator[Finding]:
         """The gaps of all that arrived."""

@@ -354,7 +354,9 @@ class Events(Stream):
 
     def more_queries(self) -> list[Query]:
         one_by_one = self.facts(self.tickers_per_request)._replace(calls_by_date=None)
-        return self._queries(sorted(self._refused), self._seen, one_by_one)
+        refused = sorted(self._refused)
+        self._refused.clear()
+        return self._queries(refused, self._seen, one_by_one)
 
     def survives(
         self,

@@ -198,7 +198,9 @@ class Prices:
 
     def more_queries(self) -> list[Query]:
         """The histories that turned out to be rewritten, to be read again, and tickers that no session may bring."""
-        windows = list(plan.new_windows(sorted(self._refused), self._entries.by_ticker, self._facts()))
+        refused = sorted(self._refused)
+        self._refused.clear()
+        windows = list(plan.new_windows(refused, self._entries.by_ticker, self._facts()))
         for ticker, first in self._arrivals.reread().items():
             last = max(self._horizon.end(ticker), self._entries.last_day(ticker))
             windows.append(plan.Window(ticker, first, last))

@@ -43,8 +43,8 @@ def streams(prices: StockPrices) -> list[Events]:
 class Tickers(Events):
     """What the vendor knows of each ticker: a row a ticker. It has no state.
 
-    Where the parameter `lists` of a manifest names two of the vendor's lists, the second is asked for the tickers that
-    the first does not have, or does not have as active: what it knows of them is added. Each list stands there with how
+    Where the parameter `lists` of a manifest names several of the vendor's lists, each is asked for the tickers that
+    those before do not have, or do not have as active: what it knows of them is added. Each list stands there with how
     many tickers of a market a request for it can be about.
     """
 
@@ -79,7 +79,9 @@ class Tickers(Events):
     def more_queries(self) -> list[Query]:
         if self._is_last_list:
             return []
-        *_, self.list_name = self._lists
+        names = list(self._lists)
+        following = names.index(self.list_name) + 1
+        self.list_name = names[following]
         return self._of_list(list(self._left))
 
     def _of_list(self, tickers: Sequence[str]) -> list[Query]:
@@ -125,13 +127,14 @@ class Tickers(Events):
                 if not left and "paginator" in self._definition["retriever"]:
                     return  # the next pages have nothing that is wanted
         except ProviderError as error:
-            if error.problem.kind is not Kind.NOT_ENTITLED or not self._is_second_list:
+            if error.problem.kind is not Kind.NOT_ENTITLED or self._is_first_list:
                 raise
             report.note(error.problem.said, query.tickers)
 
     @property
-    def _is_second_list(self) -> bool:
-        return self._is_last_list and len(self._lists) > 1
+    def _is_first_list(self) -> bool:
+        first, *_ = self._lists
+        return self.list_name == first
 
     def records(
         self,
@@ -147,7 +150,7 @@ class Tickers(Events):
         for ticker in tickers:
             if ticker in self._written:
                 continue  # of the whole market: another company had this ticker before
-            row = self._left.get(ticker, {})
+            row = self._left.pop(ticker, {})
             for other in found.get(ticker, ()):
                 row = {name: value if row.get(name) is None else row[name] for name, value in other.items()}
             is_done = is_of_all or self._is_last_list

@@ -87,7 +87,7 @@ class Half(Protocol[T]):
         """A STATE is about to be written: `state` has to say all that is remembered."""
 
     def more_queries(self) -> list[Query]:
-        """What has to be asked in addition, after all answers were used."""
+        """What has to be asked in addition, after all answers were used: each time something else, until nothing is."""
 
     def survives(
         self,
@@ -187,10 +187,9 @@ class Sync(Generic[T]):
         self._tell(self._report)
         if queries:
             self._logger.info(bill.line(self.cost, self._config))
-        yield from self._round(queries, seen)
-        if not self._report.stopped:
-            more = self._half.more_queries()
-            yield from self._round(more, seen)
+        while queries:
+            yield from self._round(queries, seen)
+            queries = [] if self._report.stopped else self._half.more_queries()
 
     def _look_at(self, seen: State) -> None:
         """Which tickers failed in the last sync, and which are not to be read at all."""

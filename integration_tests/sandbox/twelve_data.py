@@ -127,10 +127,14 @@ def time_series() -> Response:
 
 @vendor.get("/stocks")
 def stocks() -> Response:
-    """The stock of a symbol in a country or on an exchange; an empty list for an unknown one. For one credit."""
+    """The stock of a symbol in a country or on an exchange; an empty list for an unknown one. For one credit.
+
+    One that is delisted only with `include_delisted`.
+    """
     symbol = request.args.get("symbol", "")
     ticker, exchange = _listing(symbol)
-    is_listed = vendor.listed(ticker) and symbol not in FUNDS and not vendor.delisted(ticker)
+    is_hidden = vendor.delisted(ticker) and request.args.get("include_delisted") != "true"
+    is_listed = vendor.listed(ticker) and symbol not in FUNDS and not is_hidden
     return _catalog([{**_listed(symbol, exchange), "type": "Common Stock"}] if is_listed else [])
 
 
