@@ -326,7 +326,8 @@ class Events(Stream):
             blank=self._blank,
             doubts=report.doubts,
         )
-        report.findings |= dict.fromkeys(revision.findings)
+        for finding in revision.findings:
+            report.findings.add(finding)
         yield from revision.records
 
         now = self._entry(ticker, query, until, before)
@@ -407,7 +408,7 @@ class Events(Stream):
         for finding in occurrences.findings:
             if not finding.ticker:
                 finding = finding._replace(named=f"{finding.name} for {names(query.tickers)}")
-            report.findings[finding] = None
+            report.findings.add(finding)
         report.doubts |= occurrences.doubts
         return occurrences.records
 

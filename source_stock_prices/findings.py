@@ -5,7 +5,7 @@ Pure. A Finding is about one ticker or one day. In the log, those that share a s
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import (
     Iterable,
     Iterator,
@@ -24,6 +24,13 @@ NO_TICKER = "*"
 
 NAMED_SESSIONS = 3
 """Sessions of one ticker that a line names."""
+
+
+MOST = 10_000
+"""Findings of one sentence that a stream keeps in a sync: two for each of 5,000 tickers. A provider that lacks every
+tenth session of twenty years would have millions, at half a kilobyte of memory and a kilobyte of records each."""
+
+MORE = "{0} more findings of the kind {names} are left out."
 
 
 class When(Enum):
@@ -227,8 +234,37 @@ class Finding(NamedTuple):
         return self.named or place(self.ticker, self.day)
 
 
-Found = dict[Finding, None]
-"""Findings in their order, each once."""
+class Found:
+    """Findings in their order, each once. Of a sentence, MOST are kept, and the others counted."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Finding, None] = {}
+        self._count: Counter[Sentence] = Counter()
+        self._left_out: Counter[Sentence] = Counter()
+
+    def add(self, finding: Finding) -> None:
+        """Keeps a finding, or counts it."""
+        if finding in self._kept:
+            return
+        sentence = finding.sentence
+        if self._count[sentence] >= MOST:
+            self._left_out[sentence] += 1
+            return
+        self._count[sentence] += 1
+        self._kept[finding] = None
+
+    def take_over(self, other: Found) -> None:
+        """Adds what another one has."""
+        for finding in other._kept:
+            self.add(finding)
+        self._left_out.update(other._left_out)
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Those that are kept, then how many are left out."""
+        yield from self._kept
+        for sentence, count in self._left_out.items():
+            more = Sentence(sentence.kind, MORE)
+            yield Finding(more, facts=(f"{count:,}",), named=sentence.kind)
 
 
 def place(ticker: str | None, day: date | str | None) -> str:

@@ -203,7 +203,7 @@ class TickerChanges(Events):
             yield row
             is_new = row["date"] > self._prices.start.isoformat()
             if is_new and not row["cancelled"] and not of_market(query.tickers):
-                report.findings[self._renamed(row)] = None
+                report.findings.add(self._renamed(row))
 
     def _renamed(self, row: Row) -> Finding:
         spelling = self.provider.spelling(row["stock_ticker"])

@@ -60,7 +60,7 @@ class Report:
         """The tickers that failed in the last sync."""
         self.failed: dict[str, ProviderError] = {}
         self.stopped: tuple[Sequence[str], ProviderError] | None = None
-        self.findings: Found = {}
+        self.findings = Found()
         self.doubts: set[Place] = set()
         self.cut: dict[str, date] = {}
         """The tickers whose answer begins where the plan does, with that day."""
@@ -97,7 +97,7 @@ class Report:
         """Merges what else the report of one query has to say into this one."""
         self.failed |= other.failed
         self.doubts |= other.doubts
-        self.findings |= other.findings
+        self.findings.take_over(other.findings)
 
     def set_aside(self, ticker: str, error: ProviderError) -> None:
         """Records that a ticker failed; the other tickers are still read."""
@@ -119,7 +119,7 @@ class Report:
     ) -> None:
         """Records something to look at. Findings with the same sentence and facts share a line of the log."""
         finding = Finding(sentence, ticker, day, facts, named, old, new)
-        self.findings[finding] = None
+        self.findings.add(finding)
 
     def drop(
         self,

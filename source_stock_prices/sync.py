@@ -147,7 +147,8 @@ class Sync(Generic[T]):
                 yield from messages
             finally:
                 self._answers.close()
-        report.findings |= dict.fromkeys(self._half.last_findings())
+        for finding in self._half.last_findings():
+            report.findings.add(finding)
         spent = self._policy.spent - spent_before
         if spent:
             self._logger.info(f"{self._half.name}: this sync cost {counted(spent, 'call')} of the plan.")

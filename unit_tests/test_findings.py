@@ -7,6 +7,7 @@ from string import Formatter
 
 import pytest
 
+from source_stock_prices import findings
 from source_stock_prices.findings import (
     DROPPED,
     EMPTIED,
@@ -106,6 +107,27 @@ def test_it_tells_of_each_at_its_time() -> None:
     findings = [Finding(sentence, "AAPL", DAY, ("one", "two")) for sentence in SENTENCES]
     told = [line for when in (When.AT_ONCE, When.AT_THE_END) for line in lines(findings, when, "Tiingo")]
     assert len(told) == len([sentence for sentence in SENTENCES if sentence.when is not When.NEVER])
+
+
+def test_it_keeps_so_many_of_a_sentence_and_counts_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider with millions of holes would fill the memory, and the warehouse, with what nobody reads."""
+    monkeypatch.setattr(findings, "MOST", 3)
+    found, of_a_query = findings.Found(), findings.Found()
+    days = [date(2026, 11, number) for number in (2, 3, 4, 5, 6)]
+    for day in days:
+        of_a_query.add(Finding(NO_BAR, "AAPL", day))
+        of_a_query.add(Finding(NO_BAR, "AAPL", days[0]))
+    found.add(Finding(NO_BAR, "KO", DAY))
+    found.add(Finding(GONE, "KO", DAY))
+    found.take_over(of_a_query)
+    assert [finding.day for finding in found][:4] == [DAY, DAY, days[0], days[1]]
+    assert [(row["stock_ticker"], row["date"], row["kind"]) for row in rows(*found)][3:] == [
+        ("AAPL", "2026-11-03", "missing session"),
+        ("*", "2026-11-20", "missing session"),
+    ]
+    told = list(lines(found, When.AT_THE_END, "Tiingo"))
+    assert told[0].startswith("Tiingo has no bar for 3 sessions of 2 tickers: KO 2026-11-17, AAPL 2026-11-02,")
+    assert told[-1] == "3 more findings of the kind missing session are left out."
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
