@@ -32,6 +32,16 @@ def test_it_says_before_what_a_sync_costs_and_after_what_it_did_cost(sandbox: Sa
         assert [said[1], said[2]] == [str(asked), str(len(sandbox.requests) - asked)]
 
 
+@pytest.mark.parametrize("vendor", ["alpaca", "marketstack"])
+def test_it_counts_every_page_of_a_long_history(sandbox: Sandbox, vendor: str) -> None:
+    """A first sync of years takes many times as many requests as one of weeks."""
+    sandbox.universe = many(12)
+    settings = config(sandbox, vendor, ", ".join(sandbox.universe), start_date="2022-01-03")
+    output = read(settings, now=at(sandbox, FRIDAY_EVENING))
+    said, spent = COSTS.search(output.log("INFO")), SPENT.search(output.log("INFO"))
+    assert said and spent and said[1] == spent[1]
+
+
 def test_it_says_in_the_check_what_every_stream_costs(sandbox: Sandbox) -> None:
     """With a warning where a free plan has too few calls; the check sends no request for it."""
     sandbox.now = FRIDAY_EVENING

@@ -11,7 +11,10 @@ from source_stock_prices.errors import counted
 
 
 class Cost(NamedTuple):
-    """What one stream costs in calls: its first sync, and one on each day after that. Pages are not known before."""
+    """What one stream costs in calls: its first sync, and one on each day after that.
+
+    Of prices, every page of a history counts, as if each ticker had traded since the start; of others, the first one.
+    """
 
     stream: str
     first: int
@@ -58,12 +61,18 @@ def _together(costs: Iterable[Cost]) -> Cost:
 
 def _priced(count: int, config: Config) -> str:
     """So many calls, with the time that they take where the pace is known."""
-    pace = config.requests_per_minute or config.provider.free_requests_per_minute
+    provider = config.provider
     price = counted(count, "call")
-    if pace is None:
-        return price
-    whose = "" if config.requests_per_minute else "a free plan's "
-    return f"{price} ({_time(count / pace)} at {whose}{pace:,} a minute)"
+    if config.requests_per_minute:
+        pace = config.requests_per_minute
+        return f"{price} ({_time(count / pace)} at {pace:,} a minute)"
+    if provider.free_requests_per_minute:
+        pace = provider.free_requests_per_minute
+        return f"{price} ({_time(count / pace)} at a free plan's {pace:,} a minute)"
+    if provider.free_requests_per_hour:
+        pace = provider.free_requests_per_hour
+        return f"{price} ({_time(count / pace * 60)} at a free plan's {pace:,} an hour)"
+    return price
 
 
 def _time(minutes: float) -> str:

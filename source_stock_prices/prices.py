@@ -134,7 +134,9 @@ class Prices:
         return self._planned({}), self._planned(read)
 
     def calls(self, query: Query) -> int:
-        return self._provider.calls(query)
+        provider = self._provider
+        bars = self.expected(query) if provider.bars_per_page else None
+        return provider.calls(query) * provider.pages(query, bars)
 
     def _facts(self) -> plan.Facts:
         provider = self._provider

@@ -68,7 +68,7 @@ class Half(Protocol[T]):
         """What has to be asked in a first sync, and on a day after that if nothing is found."""
 
     def calls(self, query: Query) -> int:
-        """What the first page of a query costs, in calls of the plan."""
+        """What a query costs, in calls of the plan, as far as that is known before."""
 
     def answer(self, query: Query, seen: State, report: Report) -> Found[T]:
         """The answer to a query. Runs in a worker: it must not touch what others see. May raise ProviderError."""

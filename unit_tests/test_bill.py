@@ -38,7 +38,8 @@ def config(provider: str, tickers: int, requests_per_minute: int | None = None) 
         (
             config("tiingo", 3),
             Cost("stock_prices", 3000, 3),
-            "stock_prices: a first sync of 3 tickers costs 3,000 calls, a daily one 3 calls.",
+            "stock_prices: a first sync of 3 tickers costs 3,000 calls (60 hours at a free plan's 50 an hour), a daily"
+            " one 3 calls (4 minutes at a free plan's 50 an hour).",
         ),
         (
             config("eodhd", 3, 1),
@@ -55,7 +56,7 @@ def test_it_says_what_a_stream_costs_and_how_long_that_takes(settings: Config, c
 
 def test_it_adds_the_streams_up() -> None:
     costs = [Cost("stock_prices", 8, 8), Cost("dividends", 8, 7)]
-    assert list(lines(costs, config("tiingo", 8)))[-1] == (
+    assert list(lines(costs, config("eodhd", 8)))[-1] == (
         "all streams: a first sync of 8 tickers costs 16 calls, a daily one 15 calls."
     )
     assert len(list(lines(costs[:1], config("tiingo", 8)))) == 1
@@ -66,6 +67,26 @@ def test_it_counts_each_ticker_where_the_vendor_does() -> None:
     query = Query(tuple("ABCDEFGH"), DAY, DAY, RAW, DAY)
     assert config("twelve_data", 1).provider.calls(query) == 8
     assert config("alpaca", 1).provider.calls(query) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "tickers", "bars", "pages"),
+    [
+        ("alpaca", 5, 10_000, 1),
+        ("alpaca", 5, 10_001, 2),
+        ("fmp", 1, 12_000, 3),
+        ("marketstack", 1, 1_300, 2),
+        ("twelve_data", 2, 9_000, 1),
+        ("twelve_data", 2, 10_002, 2),
+        ("tiingo", 1, 12_000, 1),
+        ("alpaca", 1, 0, 1),
+        ("alpaca", 1, None, 1),
+    ],
+)
+def test_it_counts_the_pages_of_a_history(name: str, tickers: int, bars: int | None, pages: int) -> None:
+    """Each is a request of the plan, and long histories have several."""
+    query = Query(tuple("ABCDEFGH"[:tickers]), DAY, DAY, RAW, DAY)
+    assert config(name, 1).provider.pages(query, bars) == pages
 
 
 @pytest.mark.parametrize(("daily", "days"), [(8, 0), (25, 0), (26, 2), (300, 12)])

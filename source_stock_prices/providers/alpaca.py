@@ -31,6 +31,9 @@ RULES = (
     Rule(429, "", Kind.THROTTLED, wait=15),
 )
 
+ROWS = 10_000
+"""Bars of a page, the most that it can have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Alpaca(Provider):
@@ -43,6 +46,7 @@ class Alpaca(Provider):
     adjustment_words = {SPLITS: "split"}
     free_requests_per_minute = 200
     tickers_per_request = 100
+    bars_per_page = ROWS
     key_in_headers = {"APCA-API-KEY-ID": "{api_key}", "APCA-API-SECRET-KEY": "{api_secret}"}
     rules = RULES
     error_keys = ("message",)
@@ -60,7 +64,7 @@ class Alpaca(Provider):
             "end": "{end}T05:00:00Z",
             "adjustment": "{adjustment}",
             "feed": "{feed}",
-            "limit": "10000",
+            "limit": str(ROWS),
         },
     )
     # Its list of assets is on another host, and lacks tickers that have bars. So a ticker that never had a bar is

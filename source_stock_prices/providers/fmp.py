@@ -54,6 +54,7 @@ class Fmp(Provider):
     title = "Financial Modeling Prep"
     key_url = "https://site.financialmodelingprep.com/developer/docs/dashboard"
     free_calls_per_day = 250
+    bars_per_page = MOST_ROWS
     adjustments = (RAW, SPLITS, ALL)
     adjustment_words = {RAW: "non-split-adjusted", SPLITS: "full", ALL: "dividend-adjusted"}
     key_in_headers = {"apikey": "{api_key}"}

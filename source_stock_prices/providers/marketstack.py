@@ -70,7 +70,7 @@ class Marketstack(Provider):
     adjustments = (RAW, ALL)
     tickers_per_request = 100
     charges_by_ticker = True
-    bars_per_request = ROWS
+    bars_per_request = bars_per_page = ROWS
     key_in_params = {"access_key": "{api_key}"}
     rules = RULES
     exchange_suffix = r"\.([^.]*)$"

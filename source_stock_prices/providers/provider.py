@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -79,6 +80,7 @@ class Provider:
     """The vendor's word for an adjustment, where it has one of its own."""
 
     free_requests_per_minute: ClassVar[int | None] = None
+    free_requests_per_hour: ClassVar[int | None] = None
     free_calls_per_day: ClassVar[int | None] = None
     tickers_per_request: ClassVar[int] = 1
     charges_by_ticker: ClassVar[bool] = False
@@ -86,6 +88,9 @@ class Provider:
 
     bars_per_request: ClassVar[int | None] = None
     """The bars, of all tickers together, up to which a request is charged once: each further page costs again."""
+
+    bars_per_page: ClassVar[int | None] = None
+    """The bars, of all tickers together, that one page of a query has; None where a history is one page."""
 
     calls_by_date: ClassVar[int | None] = None
     """What a request for every ticker's bar of a day costs, in calls of the plan; None where there is no such request.
@@ -157,6 +162,12 @@ class Provider:
         if self.is_by_date(query):
             return self.calls_by_date or 1
         return len(query.tickers) if self.charges_by_ticker else 1
+
+    def pages(self, query: Query, bars: int | None) -> int:
+        """How many pages so many bars of a query are; one where nobody knows how many there are."""
+        if bars is None or self.bars_per_page is None or self.is_by_date(query):
+            return 1
+        return max(1, ceil(bars / self.bars_per_page))
 
     def next_request(self, answer: Answer) -> Request | None:
         """The request for the next page, where the vendor pages. It never leaves `base_url`'s host."""

@@ -47,6 +47,7 @@ class Tiingo(Provider):
     name = "tiingo"
     title = "Tiingo"
     key_url = "https://www.tiingo.com/account/api/token"
+    free_requests_per_hour = 50
     free_calls_per_day = 1_000
     adjustments = (RAW, ALL)
     key_in_headers = {"Authorization": "Token {api_key}"}

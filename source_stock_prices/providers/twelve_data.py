@@ -69,6 +69,7 @@ class TwelveData(Provider):
     adjustments = (RAW, SPLITS, ALL)
     adjustment_words = {RAW: "none"}
     free_requests_per_minute = 8
+    bars_per_page = MOST_ROWS
     tickers_per_request = 8  # the free plan's credits a minute: a larger batch would fail as a whole
     charges_by_ticker = True
     key_in_headers = {"Authorization": "apikey {api_key}"}
@@ -118,6 +119,9 @@ class TwelveData(Provider):
     def request(self, query: Query) -> Request:
         day_after = query.end + timedelta(days=1)  # the vendor leaves the end out
         return self.ask(self.bars_template, query._replace(end=day_after))
+
+    def pages(self, query: Query, bars: int | None) -> int:
+        return super().pages(query, bars and bars // len(query.tickers))  # each ticker has as many rows of its own
 
     def next_request(self, answer: Answer) -> Request | None:
         oldest = {}
