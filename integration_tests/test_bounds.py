@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import gzip
 import json
 import os
 import tracemalloc
+from collections.abc import Iterable, Iterator
 from multiprocessing.dummy import DummyProcess
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from integration_tests.conftest import end_of_workers
+from integration_tests.conftest import DRAWN, end_of_workers
 from integration_tests.front_door import Output, check, read
 from integration_tests.liar import Liar, Parts, chunked, response
 from integration_tests.scenario import FRIDAY_EVENING, VENDORS
 from source_stock_prices import bounds
 from source_stock_prices.errors import SHORTAGES
 from source_stock_prices.providers import PROVIDERS
+from unit_tests.vendor_cases import FILES
 
 STREAMS = ("stock_prices", "stock_splits", "dividends", "tickers")
 DEEP = 100_000
@@ -145,6 +150,45 @@ def test_it_explains_what_no_vendor_sends_whoever_should_have_sent_it(vendor: st
     for name in ("deep lists", "long numbers in rows", "rows that are none", "half a surrogate"):
         with Liar(response(BODIES[name])) as liar:
             assert is_explained(ask(liar.url, vendor), vendor)
+
+
+LITERALS = [
+    *("NaN", "-Infinity", "1e400", "-0", "01", "1e-5000", "9223372036854775808", "253402300800000", "5e-324"),
+    *('"nan"', '"1e400"', '"\\ud800"', '"a\\u0000b"', '"2026-02-30"', '"0000-00-00"', '"99999-01-01"', '"1:0"', '""'),
+    *("null", "true", "{}", "[]", "[null]", '{"a":1,"a":2}', '{"":""}', '"http://[evil"', '"{{ 1/0 }}"', '"*"'),
+    *(DIGITS, f'"{DIGITS}"', f'"{LONG}"', "[" * DEEP + "]" * DEEP),
+]
+"""JSON, or what passes for it, in the place of a value."""
+
+RESPONSES = {vendor: [case["body"] for case in FILES[vendor]["responses"] if case.get("body")] for vendor in VENDORS}
+"""What each vendor sends, as its own tests have it."""
+
+PLACEHOLDER = "in the place of a value"
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each list or object within a value, with the keys of what it holds."""
+    keys: Iterable[Any] = ()
+    if isinstance(value, dict | list):
+        keys = value.keys() if isinstance(value, dict) else range(len(value))
+    for key in keys:
+        yield value, key
+        yield from places(value[key])
+
+
+@given(st.data(), st.sampled_from(sorted(RESPONSES)), st.sampled_from([200, 200, 400, 429, 503]))
+@settings(DRAWN, max_examples=DRAWN.max_examples * 5)
+def test_it_explains_an_odd_value_in_what_a_vendor_sends(data: st.DataObject, vendor: str, status: int) -> None:
+    """Wherever it stands: what is read of a response is read in a hundred places."""
+    body = copy.deepcopy(data.draw(st.sampled_from(RESPONSES[vendor])))
+    odd = data.draw(st.sampled_from(LITERALS))
+    found = [*places(body)]
+    if found:
+        holder, key = data.draw(st.sampled_from(found))
+        holder[key] = PLACEHOLDER
+    text = json.dumps(body).replace(f'"{PLACEHOLDER}"', odd)
+    with Liar(response(text.encode(), status)) as liar:
+        assert is_explained(ask(liar.url, vendor), vendor)
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
