@@ -201,6 +201,8 @@ def test_it_reads_every_stream_of_a_whole_exchange(sandbox: Sandbox) -> None:
     told = output.log("INFO")
     assert "dividends: a first sync of the whole market costs 500 calls, a daily one 800 calls." in told
     assert "dividends: this sync cost 500 calls of the plan." in told
+    assert "tickers: a first sync of the whole market costs 2 calls, a daily one 2 calls." in told
+    assert "tickers: this sync cost 2 calls of the plan." in told
     assert "ticker_changes: this sync cost 5 calls of the plan." in told
 
 

@@ -99,7 +99,7 @@ def test_it_asks_once_a_day(sandbox: Sandbox, vendor: str) -> None:
     assert again.exit_code == 0
     assert not again.records
     assert not sandbox.requests
-    assert "stock_splits: nothing to do; already read today (2026-11-20)" in again.log("INFO")
+    assert "stock_splits: nothing to do; all is read that is due today (2026-11-20)" in again.log("INFO")
     assert not again.log("WARN")
     for stream in chosen:
         assert again.states_of(stream)[-1] == first.states_of(stream)[-1]

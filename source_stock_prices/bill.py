@@ -38,11 +38,14 @@ def line(cost: Cost, config: Config) -> str:
 
 
 def shortfall(costs: Sequence[Cost], config: Config) -> str | None:
-    """What to do where a free plan has fewer calls a day than some streams need; None where it has enough."""
+    """What to do where a free plan has fewer calls a day than some streams need; None where it has enough.
+
+    None for a whole market, too, of which no ticker waits for its turn.
+    """
     provider = config.provider
     quota = provider.free_calls_per_day
     daily = _together(costs).daily
-    if quota is None or daily <= quota:
+    if quota is None or daily <= quota or config.market:
         return None
     return (
         f"A free {provider.title} plan has {quota:,} calls a day, and a daily sync of every stream costs {daily:,}:"

@@ -202,7 +202,7 @@ class Events(Stream):
         queries = self._planned(seen)
         if not queries:
             today = self._prices.horizon.today
-            self.logger.info(f"{self.name}: nothing to do; already read today ({today}), or the window is empty.")
+            self.logger.info(f"{self.name}: nothing to do; all is read that is due today ({today}).")
         return queries
 
     def _planned(self, seen: State) -> list[Query]:

@@ -74,6 +74,8 @@ class Tickers(Events):
 
     def forecast(self) -> tuple[list[Query], list[Query]]:
         queries = self._of_list(self._config.tickers)
+        if self._config.market:
+            queries *= len(self._lists)  # of named tickers, the others are asked for those that the first does not have
         return queries, queries
 
     def more_queries(self) -> list[Query]:

@@ -102,6 +102,12 @@ def test_it_warns_of_a_plan_that_is_too_small(daily: int, days: int) -> None:
     )
 
 
+def test_it_knows_no_turns_in_a_whole_market() -> None:
+    """It is read a session at a time, and no free plan has those."""
+    whole = Config.parse({"provider": {"name": "eodhd", "api_key": "s3cr3t"}, "stock_ticker": "*"})
+    assert shortfall([Cost("stock_prices", 50_000, 500)], whole) is None
+
+
 def test_it_knows_no_quota_of_some_plans() -> None:
     assert shortfall([Cost("stock_prices", 9_999, 9_999)], config("alpaca", 3)) is None
     assert {name for name, provider in PROVIDERS.items() if provider.free_calls_per_day} == {
