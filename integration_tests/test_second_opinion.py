@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from integration_tests.front_door import Output, check, read
+from integration_tests.liar import Liar
 from integration_tests.sandbox import Sandbox
 from integration_tests.sandbox.app import VENDORS as SERVED
 from integration_tests.sandbox.faults import can_fail
 from integration_tests.scenario import FRIDAY_EVENING, at, config, many
+from source_stock_prices import bounds, second_opinion
 from source_stock_prices.providers import PROVIDERS
 
 FIRST, SECOND = "tiingo", "eodhd"
@@ -107,6 +109,25 @@ def test_it_says_that_the_quota_of_the_other_provider_is_spent(sandbox: Sandbox)
     assert all(ticker in row["detail"] for ticker in TICKERS)
     assert "quota spent (HTTP 402" in row["detail"]
     assert asked(sandbox, SECOND) == 1
+
+
+def test_it_waits_only_a_little_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then would hold a sync that is done."""
+    monkeypatch.setattr(bounds, "MAX_SECONDS", 5)
+    monkeypatch.setattr(second_opinion, "ANSWER_SECONDS", 0.3)
+    with Liar((b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",), drip=b" ") as liar:
+        settings = {
+            "provider": {"name": "sample"},
+            "stock_ticker": "AAPL, KO",
+            "verify_with": {"name": "tiingo", "api_key": "s3cr3t", "base_url": liar.url},
+        }
+        output = read(settings, now=FRIDAY_EVENING)
+        assert liar.requests == 1
+    assert output.exit_code == 0
+    assert 'unavailable ("ReadTimeout: no complete response within 0 seconds")' in output.log("WARN")
+    with bounds.DEADLINE.within(20):
+        assert bounds.DEADLINE.seconds == 20
+    assert bounds.DEADLINE.seconds == 5
 
 
 def test_it_asks_for_no_more_tickers_than_it_is_told_to_and_only_where_something_was_read(sandbox: Sandbox) -> None:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
@@ -40,14 +40,30 @@ class Deadline:
     def __init__(self) -> None:
         self._in_use: dict[int, tuple[Any, Any, float]] = {}
         self._cut: set[int] = set()
+        self._allowed: dict[int, float] = {}
         self._lock = threading.Lock()
         self._watch: threading.Thread | None = None
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Meanwhile, a response that this thread waits for may take no longer."""
+        thread = threading.get_ident()
+        self._allowed[thread] = seconds
+        try:
+            yield
+        finally:
+            del self._allowed[thread]
+
+    @property
+    def seconds(self) -> float:
+        """How long a response may take that this thread waits for."""
+        return self._allowed.get(threading.get_ident(), MAX_SECONDS)
 
     def watch(self, connection: Any) -> None:
         """This thread uses a connection from now on. Its time counts from the first call before `is_cut`."""
         thread = threading.get_ident()
         with self._lock:
-            _, _, until = self._in_use.get(thread, (None, None, time.monotonic() + MAX_SECONDS))
+            _, _, until = self._in_use.get(thread, (None, None, time.monotonic() + self.seconds))
             # A connection lets go of its socket before the last response on it was read.
             self._in_use[thread] = connection, connection.sock, until
             if self._watch is None:
@@ -178,7 +194,7 @@ def receive(response: Response, *_: Any, **__: Any) -> None:
 
 
 def late() -> str:
-    return f"no complete response within {MAX_SECONDS / 60:.0f} minutes"
+    return f"no complete response within {DEADLINE.seconds:.0f} seconds"
 
 
 def session(budget: APIBudget | None) -> LimiterSession:

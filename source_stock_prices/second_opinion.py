@@ -12,6 +12,7 @@ from logging import getLogger
 from typing import TYPE_CHECKING
 from zlib import crc32
 
+from source_stock_prices.bounds import DEADLINE
 from source_stock_prices.config import Config
 from source_stock_prices.errors import (
     ProviderError,
@@ -56,6 +57,9 @@ LOT = 100
 
 SECONDS_APART = 1.0
 """How long to wait between two requests: some free plans allow one a second, and five tickers are soon asked for."""
+
+ANSWER_SECONDS = 20.0
+"""How long an answer may take. Those who wait for it have had their prices."""
 
 GOLDEN = 0.6180339887498949
 """The part of the circle of tickers by which the turn moves on from one day to the next. Of all numbers, this one
@@ -132,7 +136,8 @@ class SecondOpinion:
         )
         report = Report(self._other.provider)
         try:
-            found = self._other.ask(query, report)
+            with DEADLINE.within(ANSWER_SECONDS):
+                found = self._other.ask(query, report)
         except ProviderError:
             raise
         except Exception as error:  # whatever it is, the prices were read
