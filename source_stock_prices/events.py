@@ -401,6 +401,7 @@ class Events(Stream):
                 today=query.today,
                 answered=requester.rows,
                 paged=requester.pages > 1,
+                of_day=self._is_by_date(query),
                 listing_currency=self._parameters.get("listing_currency"),
             )
         except RAISED as error:

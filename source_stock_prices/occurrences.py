@@ -43,6 +43,9 @@ MOST_ROUNDED = 0.05
 SAME_RATIO = 0.001
 """How far apart, relatively, two ratios of one split may be: vendors round 1 for 15 to 0.0667."""
 
+FEW = 2
+"""Odd rows of a day that are believed to be odd, even if they are most of them. More are another shape."""
+
 DATES_OF_A_PAYMENT = (
     "pay_date",
     "record_date",
@@ -129,14 +132,16 @@ class Reader:
         today: date,
         answered: int = 0,
         paged: bool = False,
+        of_day: bool = False,
         listing_currency: str | None = None,
     ) -> Occurrences:
         """The events of a window, from all rows of an answer in their order.
 
         Each row is a mapping with the schema's fields and the ticker in our spelling (None for one that was not asked
         for). `answered` is how many rows the answer had before a manifest left some out. `paged` says that it came in
-        several pages, which can overlap. In `listing_currency`, where it is known, a dividend is kept that is listed in
-        two. Raises ValueError with a sentence if most rows cannot be read.
+        several pages, which can overlap, `of_day` that it is about a day of a market. In `listing_currency`, where it
+        is known, a dividend is kept that is listed in two. Raises ValueError with a sentence if most rows cannot be
+        read.
         """
         examined = [self._examine(row, today) for row in rows]
         usable = []
@@ -147,7 +152,8 @@ class Reader:
             elif self._is_inside(row, start, end):
                 left_out.append(row)
         total = max(answered, len(examined))
-        _refuse_if_most_are_unreadable(examined, left_out, total)
+        if not (of_day and _are_a_few_tickers(left_out)):
+            _refuse_if_most_are_unreadable(examined, left_out, total)
 
         if listing_currency:
             usable = [row.in_currency(listing_currency) for row in usable]
@@ -301,6 +307,11 @@ def _is_announced(
     if row.get(UNCONFIRMED) is True:
         return True
     return bool(record["date"] >= today.isoformat())
+
+
+def _are_a_few_tickers(left_out: Rows) -> bool:
+    """Whether rows are of a few tickers that they name. Some days have no others, which would fail for good."""
+    return len(left_out) <= FEW and all(row.ticker for row in left_out)
 
 
 def _refuse_if_most_are_unreadable(

@@ -315,6 +315,18 @@ class TestOddRows:
         with pytest.raises(ValueError, match="of . rows cannot be read. A"):
             read(rows)
 
+    @pytest.mark.parametrize("rows", [[paid(None)], [paid(None), paid("x")]])
+    def test_it_leaves_out_the_few_rows_of_a_day_of_a_market(self, rows: list[Any]) -> None:
+        """Some days have no others: refused, such a day would never be passed."""
+        found = read(rows, of_day=True)
+        assert not found.records
+        assert len(found.findings) == len(rows)
+
+    @pytest.mark.parametrize("rows", [[paid(None), paid("x"), paid("y")], [paid(None), "a"], [{}]])
+    def test_it_refuses_a_day_of_a_market_of_another_shape(self, rows: list[Any]) -> None:
+        with pytest.raises(ValueError, match="of . rows cannot be read. A"):
+            read(rows, of_day=True)
+
     def test_it_counts_the_rows_that_a_manifest_left_out(self) -> None:
         """One odd session among a year without a split."""
         assert not read([paid(None)], answered=250).records
