@@ -36,6 +36,7 @@ class Liar(socketserver.ThreadingTCPServer):
     def __init__(self, parts: Parts, *, drip: bytes = b"", keeps_open: bool = False) -> None:
         self.parts, self.drip, self.keeps_open = parts, drip, keeps_open
         self.connections = self.requests = 0
+        self.counting = threading.Lock()
         self.over = threading.Event()
         super().__init__(("127.0.0.1", 0), Lie)
 
@@ -58,7 +59,8 @@ class Lie(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with suppress(OSError):
-            self.server.connections += 1
+            with self.server.counting:
+                self.server.connections += 1
             while self._asked():
                 for part in self.server.parts:
                     self.wfile.write(part)
@@ -75,5 +77,6 @@ class Lie(socketserver.StreamRequestHandler):
             return False
         while line not in (b"\r\n", b""):
             line = lines()
-        self.server.requests += 1
+        with self.server.counting:
+            self.server.requests += 1
         return True

@@ -314,6 +314,8 @@ class Market(RuleBasedStateMachine):
     @rule(data=st.data())
     def the_provider_changes(self, data: st.DataObject) -> None:
         vendors = [name for name in VENDORS if self.settings["adjustment"] in PROVIDERS[name].adjustments]
+        if any(sessions.is_session(day) for _, day in self.carried):
+            vendors = [name for name in vendors if name != "alpha_vantage"]  # it has one row a day
         self.vendor = data.draw(st.sampled_from(vendors), label="vendor")
         FIGURES["settings changed"] += 1
 
