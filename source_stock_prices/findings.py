@@ -143,7 +143,7 @@ LATE = Sentence(
 )
 LATE_REREAD = Sentence(
     "starts late",
-    "{title} data starts later than {0}: {names}. Rows before its first bar keep their old scale.",
+    "{title} data starts later than {0}: {names}. Rows before its first bar, if there are any, keep their old scale.",
 )
 CUT = Sentence(
     "cut by the plan",
