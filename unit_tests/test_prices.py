@@ -358,7 +358,7 @@ def test_it_tells_of_a_reread_history_that_begins_a_session_later() -> None:
     world.move("AAPL", 0.5, until=END)
     del world.closes["AAPL"][MAY]
     assert world.sync() == rows(world, "AAPL", MAY)
-    assert world.told("data starts later than 2026-05-01: AAPL (2026-05-04). Rows before its first bar, if there are any,")
+    assert world.told("data starts later than 2026-05-01: AAPL (2026-05-04). Rows before its first bar, if there are")
 
 
 def test_it_tells_nothing_of_a_reread_history_that_begins_with_the_first_session() -> None:
