@@ -372,7 +372,7 @@ class Market(RuleBasedStateMachine):
         FIGURES["faults"] += 1
         output = self._read()
         self.sandbox.faults.clear()
-        if output.exit_code == 0:  # it was not asked for by its name
+        if output.exit_code == 0 or self._waits(output):  # it was not asked for by its name
             self._judge(output, failing=set())
             return
         assert self._has_found(output, FAILURES, ticker), f"nothing is found of {ticker}, which failed"
@@ -422,9 +422,9 @@ class Market(RuleBasedStateMachine):
         due = {ticker for ticker in self._judged() if self._is_due(ticker)}
         forgotten = {ticker for ticker in self.gone if not self._is_known(ticker)}
         self._take(output, failing)
-        if output.error and "is not believed" in output.error["message"] and self._is_market_late():
+        if self._waits(output):
             assert self._has_found(output, {"whole day not believed"}), "nothing is found of the session"
-            return  # the sync waits for the session that nobody has yet
+            return
         # What was never read before the plan's window moved on cannot be read any more.
         is_too_late = self.plan == "window" and not self.known.keys() >= set(self.tickers)
         is_typo = any(before[ticker] is None for ticker in forgotten & before.keys())
@@ -609,8 +609,10 @@ class Market(RuleBasedStateMachine):
         start = date(2026, 5, 1)
         return self.sandbox.published(self.vendor, ticker, start, final, adjustment)
 
-    def _is_market_late(self) -> bool:
-        return any(ticker == WHOLE_MARKET for ticker, _ in self.hidden)
+    def _waits(self, output: Output) -> bool:
+        """Whether a sync ended early because it waits for a session that nobody has yet."""
+        is_late = any(ticker == WHOLE_MARKET for ticker, _ in self.hidden)
+        return is_late and output.error is not None and "is not believed" in output.error["message"]
 
     def _told(self) -> tuple[str, str]:
         return self.vendor, self.settings["adjustment"]
