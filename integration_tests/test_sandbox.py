@@ -24,6 +24,15 @@ def test_it_answers_a_wrong_kind_of_fault_with_those_there_are(sandbox: Sandbox)
     assert "throttle" in said and "timeout" in said
 
 
+def test_it_answers_a_wrong_vendor_with_those_there_are(sandbox: Sandbox) -> None:
+    """As it does a wrong kind, and to a body that `curl -d` calls a form."""
+    body = b'{"kind": "throttle", "vendor": "masive"}'
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = requests.post(f"{sandbox.url}/_sandbox/fail", data=body, headers=form, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("There is no vendor 'masive'. There are massive, tiingo, ")
+
+
 def test_it_lists_every_kind_of_fault_when_it_starts() -> None:
     """Of every vendor, and of each what only it has."""
     listed = kinds_by_vendor()

@@ -261,7 +261,8 @@ def _provider(config: Mapping[str, Any], where: str) -> Provider:
     if name is None:
         raise ConfigError(f"{where}.name is missing.{_typo('name', block)} {allowed}")
     if not isinstance(name, str) or name not in PROVIDERS:
-        raise ConfigError(f"{where}.name: {name!r} is not a known provider. {allowed}")
+        typo = _similar(name) if isinstance(name, str) else ""
+        raise ConfigError(f"{where}.name: {name!r} is not a known provider.{typo} {allowed}")
     provider = PROVIDERS[name]
     given = _given_settings(provider, block, where)
     for key, is_required in _settings(provider).items():
@@ -300,6 +301,15 @@ def _missing(
     return f"{where}.{key} is missing: {provider.title} requires it.{typo} {advice}"
 
 
+def _similar(name: str) -> str:
+    """A sentence about the provider whose name or title was probably meant, or nothing."""
+    as_written = name.strip().lower().replace(" ", "_").replace("-", "_")
+    close = get_close_matches(as_written, [*PROVIDERS, *ALIASES], n=1)
+    if not close:
+        return ""
+    return f" Is {close[0]!r} meant?"
+
+
 def _example(name: Any) -> str:
     """The shortest provider block, of the provider that was named where a block was expected."""
     block = {"name": "sample"}
@@ -312,7 +322,7 @@ def _example(name: Any) -> str:
     return json.dumps(block)
 
 
-def _advice(provider: type[Provider], key: str, where: str) -> str:
+def _advice(provider: type[Provider], key: str, where: str, what: str = "it") -> str:
     """Where a required setting goes, and where a user gets one."""
     if key == "base_url":
         return "Set it to the address of the service, such as https://example.com/stable."
@@ -320,7 +330,7 @@ def _advice(provider: type[Provider], key: str, where: str) -> str:
     place = f"in the {where} block"
     if key == "api_key" and is_first:
         place += " or at the top level of the config"
-    advice = f"Put it {place}."
+    advice = f"Put {what} {place}."
     if provider.key_url:
         advice += f" Get one at {provider.key_url}."
     if not is_first:
@@ -337,7 +347,7 @@ def _check_keys(
         if field.repr:
             continue
         if _is_placeholder(given[field.name]):
-            advice = _advice(provider, field.name, where)
+            advice = _advice(provider, field.name, where, "your own")
             raise ConfigError(f"{where}.{field.name} is only a placeholder. {advice}")
 
 
@@ -435,7 +445,7 @@ def _tickers(config: Mapping[str, Any]) -> tuple[str, ...]:
     tickers = tuple(unique)
     if not tickers:
         raise ConfigError(f"stock_ticker: {value!r} contains no ticker. List one or more, separated by commas.")
-    if len(tickers) == 1 and of_market(tickers):
+    if of_market(tickers):
         return tickers
     for ticker in tickers:
         if not is_ticker(ticker):

@@ -40,6 +40,8 @@ class Stopping:
     def __init__(self) -> None:
         self.has_begun = False
         """Whether there is anything to end in order."""
+        self.is_answered = False
+        """Whether all that was asked for is written: a signal then only makes sure that the rest ends soon."""
         self.is_told = False
         """Whether somebody was told that the program was stopped."""
         self.number: int | None = None
@@ -67,6 +69,8 @@ class Stopping:
         # A destination that takes nothing any more, for one, holds the last line back for ever.
         signal.signal(signal.SIGALRM, lambda *_: self._end(number))
         signal.setitimer(signal.ITIMER_REAL, GRACE_SECONDS)
+        if self.is_answered:
+            return
         self.number = number
         if not self._is_writing:
             raise StoppedError(number)

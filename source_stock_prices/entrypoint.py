@@ -57,6 +57,9 @@ from source_stock_prices.source import SourceStockPrices
 OF_NUMBERS = "stock_prices"
 """The stream whose records have no words of the vendor: they are many, and need no look for a key."""
 
+ANSWERS = ('{"type":"SPEC"', '{"type":"CONNECTION_STATUS"', '{"type":"CATALOG"')
+"""How the message begins that is all a command has to say. PyAirbyte ends the program as soon as it has it."""
+
 MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108  # nosec B108
 """Where Linux has a directory that can be written even if no disk can. The names in it are tempfile's: not guessed."""
 
@@ -148,25 +151,26 @@ class Entrypoint(AirbyteEntrypoint):
         return message
 
 
-REPEATED = (
+KEPT_BACK = (
     "During the sync, the following streams did not sync successfully",
+    "Setting state of ",
     "UserDefinedBackoffException: ",
 )
-"""How the lines of the CDK begin that have a sentence of our own beside them."""
+"""How the lines of the CDK begin that have a sentence of our own beside them, or repeat a state: 1 MB of text."""
 
 
 class PlainLog(logging.Filter):
     """Keeps back what would only repeat, or mislead: the final error is written as a message of its own.
 
     No traceback of what the user can correct or wait for, no count of records by the CDK, which counts envelopes, and
-    no second line about a wait.
+    no second line about a wait, and no state as a line of the log.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
         if message.startswith("Read ") and message.endswith(" stream"):
             return False
-        if message.startswith(REPEATED):
+        if message.startswith(KEPT_BACK):
             return False
         error = record.exc_info[1] if record.exc_info else None
         return not is_explained(error)
@@ -191,6 +195,7 @@ def execute(parsed: Namespace, source: SourceStockPrices | None = None) -> None:
     with output():
         set_up()
     STOPPING.has_begun = True
+    STOPPING.is_answered = False
     try:
         write_all(parsed, source or SourceStockPrices())
     except StoppedError as error:
@@ -249,6 +254,8 @@ def write_all(parsed: Namespace, source: SourceStockPrices) -> None:
         with closing(entrypoint.run(parsed)) as messages:  # type: ignore[type-var]
             for message in messages:
                 with STOPPING:
+                    if message.startswith(ANSWERS):
+                        STOPPING.is_answered = True
                     write_message(message)
     except AirbyteTracedException as error:
         for sentence in dict.fromkeys(entrypoint.told) or [error.message or str(error)]:

@@ -109,6 +109,18 @@ def test_it_takes_dates_as_days() -> None:
         ({"requests_per_minute": 5.5}, "requests_per_minute must be a whole number from 1 to 60000, not 5.5."),
         ({"recheck_sessions": 61}, "recheck_sessions must be a whole number from 0 to 60, not 61."),
         ({"provider": {"name": "bloomberg"}}, "provider.name: 'bloomberg' is not a known provider. Allowed: massive, "),
+        (
+            {"provider": {"name": "Sample"}},
+            "provider.name: 'Sample' is not a known provider. Is 'sample' meant? Allowed: ",
+        ),
+        (
+            {"provider": {"name": "Tingo"}},
+            "provider.name: 'Tingo' is not a known provider. Is 'tiingo' meant? Allowed: ",
+        ),
+        (
+            {"provider": {"name": "Twelve Data"}},
+            "provider.name: 'Twelve Data' is not a known provider. Is 'twelve_data' ",
+        ),
         ({"provider": {}}, "provider.name is missing. Allowed: massive, "),
         ({"provider": "a key, perhaps"}, 'provider must be an object, such as {"name": "sample"}.'),
         ({"provider": None}, 'provider must be an object, such as {"name": "sample"}.'),
@@ -165,7 +177,7 @@ TIINGO = {"name": "tiingo", "api_key": "s3cr3t"}
             {"verify_with": {"name": "tiingo"}, "api_key": "s3cr3t"},
             "verify_with.api_key is missing: Tiingo requires it. Put it in the verify_with block. Get one at",
         ),
-        ({"verify_with": {**TIINGO, "api_key": "..."}}, "verify_with.api_key is only a placeholder. Put it in the"),
+        ({"verify_with": {**TIINGO, "api_key": "..."}}, "verify_with.api_key is only a placeholder. Put your own in"),
         ({"verify_with": {**TIINGO, "api_key": "a\nb"}}, "verify_with.api_key must be a single line of printable"),
         ({"verify_with": {**TIINGO, "base_url": "x"}}, "verify_with.base_url must be an address such as https://"),
         (
@@ -332,7 +344,7 @@ def test_it_takes_no_placeholder_for_a_key(key: str, place: str) -> None:
     where["api_key"] = key
     with pytest.raises(ConfigError) as caught:
         Config.parse(raw)
-    assert str(caught.value).startswith("provider.api_key is only a placeholder. Put it in the provider block or at")
+    assert str(caught.value).startswith("provider.api_key is only a placeholder. Put your own in the provider block or")
     assert "tiingo.com/account/api/token" in str(caught.value)
 
 

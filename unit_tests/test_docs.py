@@ -272,6 +272,12 @@ def test_it_has_no_link_that_leads_nowhere(name: str) -> None:
 
 
 @every_page
+def test_it_ends_with_a_whole_line(name: str) -> None:
+    """As .editorconfig has it: what is put behind another file begins on a line of its own."""
+    assert TEXTS[name].endswith("\n")
+
+
+@every_page
 def test_it_has_no_address_without_encryption(name: str) -> None:
     """A key sent over plain HTTP is everybody's."""
     assert re.findall(r"http://(?!localhost|json-schema\.org/)\S*", TEXTS[name]) == []

@@ -139,6 +139,7 @@ def is_kept(line: str, error: Exception | None = None) -> bool:
         "Read 2 records from dividends stream",
         "During the sync, the following streams did not sync successfully: stock_prices: AirbyteTracedException('x')",
         "UserDefinedBackoffException: Rate limit exceeded (HTTP 429). Retrying in 1.001 seconds.",
+        "Setting state of SourceStockPrices stream to {'AAPL': {'date': '2026-11-20', 'price': 300.33}}",
     ],
 )
 def test_it_keeps_back_what_the_cdk_says_wrong_or_again(line: str) -> None:

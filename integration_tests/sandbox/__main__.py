@@ -18,11 +18,11 @@ Alpaca's keys come in pairs. This one belongs to a free plan:
   {free_pair}
 
 Make the next request fail:
-  curl {url}/_sandbox/fail -H 'Content-Type: application/json' -d '{{"kind": "throttle", "vendor": "massive"}}'
+  curl {url}/_sandbox/fail -d '{{"kind": "throttle", "vendor": "massive"}}'
   "times" makes more of them fail (-1: all), "ticker" only those for a ticker. The kinds of fault are
 {kinds}
 Set the vendors' clock:
-  curl {url}/_sandbox/now -H 'Content-Type: application/json' -d '{{"now": "2026-11-20T18:00"}}'
+  curl {url}/_sandbox/now -d '{{"now": "2026-11-20T18:00"}}'
 Edit the market:
   POST {{"ticker": ..., "day": ...}} to {url}/_sandbox/{{hide,show,correct,split}};
   correct also takes the new values, such as "close", and split a "factor"

@@ -96,8 +96,10 @@ class Sandbox:
         """Makes the next `times` matching requests fail; with -1, all of them until the reset.
 
         A vendor that does not have this kind of fault is never affected. Raises ValueError if none of the vendors in
-        question has it.
+        question has it, or if there is no such vendor.
         """
+        if vendor and vendor not in VENDORS:
+            raise ValueError(f"There is no vendor {vendor!r}. There are {', '.join(VENDORS)}.")
         if not any(can_fail(VENDORS[name], kind) for name in ([vendor] if vendor else VENDORS)):
             there = ", ".join(kinds([VENDORS[vendor]] if vendor else VENDORS.values()))
             raise ValueError(f"{vendor or 'The sandbox'} has no fault {kind!r}. It has {there}.")

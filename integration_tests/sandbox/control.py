@@ -44,7 +44,7 @@ def tell(method: str) -> Response:
 
 
 def _do(command: Callable[..., None]) -> Response:
-    arguments = request.get_json(silent=True) or {}
+    arguments = request.get_json(force=True, silent=True) or {}  # `curl -d` calls it a form
     try:
         for name in DAYS & arguments.keys():
             arguments[name] = date.fromisoformat(arguments[name])

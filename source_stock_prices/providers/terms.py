@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from enum import Enum
 from functools import lru_cache
@@ -41,9 +41,9 @@ def is_market(ticker: str) -> bool:
     return ticker == ANY or ticker.startswith(f"{ANY}.")
 
 
-def of_market(tickers: Iterable[str]) -> bool:
-    """Whether tickers stand for every one of a market: then there is only one."""
-    return any(map(is_market, tickers))
+def of_market(tickers: Collection[str]) -> bool:
+    """Whether tickers stand for every one of a market: then there is only one. It is asked once a ticker."""
+    return len(tickers) == 1 and is_market(*tickers)
 
 
 class Query(NamedTuple):
