@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -14,11 +15,23 @@ PAGES = {
 }
 README = Path(__file__).with_name("README.md")  # the build of the image has none
 
+
+def long_description() -> str:
+    """The README. On the page of the package, which is not beside the files, its links lead to the repository."""
+    if not README.exists():
+        return ""
+    text = README.read_text("utf-8")
+    if not PROJECT:
+        return text
+    text = re.sub(r"(!\[[^]]*\]\()(?!https://)", rf"\1{PROJECT}/raw/main/", text)
+    return re.sub(r"\]\((?!https://|#)", f"]({PROJECT}/blob/main/", text)
+
+
 setup(
     name="source-stock-prices",
     version="0.1.0",
     description="Airbyte source for daily stock prices: every final session of every ticker, read incrementally.",
-    long_description=README.read_text("utf-8") if README.exists() else "",
+    long_description=long_description(),
     long_description_content_type="text/markdown",
     url=PROJECT,
     project_urls=PAGES if PROJECT else {},

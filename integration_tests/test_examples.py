@@ -27,7 +27,7 @@ NOW = pendulum.datetime(2026, 11, 20, 22, tz="America/New_York")
 def commands() -> list[list[str]]:
     """The connector's commands, with a name for the file of each output."""
     lines = re.findall(r"^source-stock-prices (.+)$", SECTION, re.MULTILINE)
-    return [shlex.split(line) for line in lines if "_with_key" not in line]
+    return [shlex.split(line) for line in lines if "secrets/" not in line]
 
 
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Output:

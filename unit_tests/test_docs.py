@@ -141,7 +141,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "make": target_of_make,
     "python": file_of_python,
 }
-ELSEWHERE = {"buildah", "docker", "grep", "kind", "pip", "pipx", "pre-commit", "pytest", "uv"}
+ELSEWHERE = {"buildah", "cp", "docker", "grep", "kind", "mkdir", "pip", "pipx", "pre-commit", "pytest", "uv"}
 """Programs that are not this project's. Another one is added by hand, after it was tried."""
 
 
@@ -161,6 +161,13 @@ def test_it_offers_only_commands_that_exist(name: str, block: str) -> None:
         program = Path(program).name
         assert program in COMMANDS or program in ELSEWHERE, f"{name}: {program}"
         COMMANDS.get(program, lambda *args: None)(*args)
+
+
+def test_it_keeps_out_of_git_what_a_reader_makes_here() -> None:
+    """A config holds a key, and `git add .` takes all that is not ignored."""
+    commands = "".join(block for name, block in blocks("sh") if name == "README.md")
+    made = {"config.json", "market.duckdb", *re.findall(r">>? ([\w.]+)", commands)}
+    assert {"secrets/", *(f"/{name}" for name in made)} <= set((ROOT / ".gitignore").read_text("utf-8").split())
 
 
 def test_it_reads_the_commands_of_a_block() -> None:

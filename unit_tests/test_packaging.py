@@ -140,6 +140,19 @@ def test_it_is_described_to_those_who_find_the_package(wheel_metadata: dict[str,
     assert all("https://" in link for link in wheel_metadata.get("Project-URL", []))
 
 
+def test_it_links_from_the_page_of_the_package_into_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as it has an address: the files that the README links to are not beside that page."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr("setuptools.setup", lambda **given: told.update(given))
+    project = "https://git.example.com/stock-prices"
+    program = re.sub(r"^PROJECT = .*", f'PROJECT = "{project}"', text("setup.py"), flags=re.MULTILINE)
+    exec(compile(program, "setup.py", "exec"), {"__file__": str(ROOT / "setup.py")})
+    links = re.findall(r"\]\(([^)\s]+)\)", told["long_description"])
+    assert all(link.startswith(("https://", "#")) for link in links)
+    assert f"{project}/blob/main/CONTRIBUTING.md#report-a-problem" in links
+    assert f"{project}/raw/main/docs/candles.png" in links
+
+
 def test_it_has_metadata_that_airbyte_accepts() -> None:
     """Airbyte refuses metadata with a key it does not know or without one it needs."""
     models = pytest.importorskip(
