@@ -146,7 +146,7 @@ class Chart:
                 "rangebreaks": [{"values": sorted(closed)}],
                 "rangeslider": {"visible": False},
                 "gridcolor": GRID,
-                "hoverformat": "%A, %d %B %Y",
+                "unifiedhovertitle": {"text": "%{x|%A, %d %B %Y}"},  # hoverformat yields to the text of a tick
                 "showspikes": False,
                 "ticklabelstandoff": 6,
                 "tickvals": firsts,

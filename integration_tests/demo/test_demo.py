@@ -141,13 +141,14 @@ def test_it_makes_a_page_that_needs_no_network(printed: str, folder: Path) -> No
 
 
 def test_it_makes_a_page_for_a_tab_and_for_a_phone(printed: str, folder: Path) -> None:
-    """It says what it is, is as wide as the screen, and labels every month, the first one too."""
+    """It says what it is, is as wide as the screen, and labels every month and the day at the pointer."""
     text = (folder / "demo/out/candles.html").read_text(encoding="utf-8")
     assert "<title>CSCO on the sample market: every price is made up</title>" in text
     assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in text
     (months,) = re.findall(r'"ticktext":(\[.+?\])', text[-200_000:])
     assert len(json.loads(months)) == 8
     assert "Nov" in json.loads(months)[0]
+    assert '"unifiedhovertitle":{"text":"%{x|%A, %d %B %Y}"}' in text[-200_000:]  # without it, "Feb 2026" of its 2nd
     assert "{plot_id}" not in text
 
 
