@@ -46,7 +46,7 @@ INSIDE = (".local", ".internal", ".localhost")
 
 ADJUSTMENTS = (RAW, SPLITS, ALL)
 
-PLACEHOLDER = re.compile(r"[.*xX]+")
+PLACEHOLDER = re.compile(r"[.*x]+|<.*>|your[ _-].*", re.IGNORECASE)
 
 MAX_REQUESTS_PER_MINUTE = 60_000
 MAX_WORKERS = 32

@@ -335,7 +335,7 @@ def test_it_names_a_misspelled_key_as_the_cause(raw: dict[str, Any], sentence: s
     assert "s3cr3t" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["...", "key", "xxxxxxxxxx", "****************"])
+@pytest.mark.parametrize("key", ["...", "key", "xxxxxxxxxx", "****************", "YOUR_API_KEY", "<your token>"])
 @pytest.mark.parametrize("place", ["in the block", "at the top level"])
 def test_it_takes_no_placeholder_for_a_key(key: str, place: str) -> None:
     """A vendor would only say that the key is wrong, and masking "key" would eat the words of that sentence."""
