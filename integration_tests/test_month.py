@@ -7,7 +7,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_tests.conftest import DRAWN
@@ -28,7 +28,7 @@ HOURS = st.sampled_from([0, 6, 9, 15, 17, 20, 21, 23])
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-@DRAWN
+@settings(DRAWN, max_examples=DRAWN.max_examples // 2)
 @given(
     hours=st.lists(st.lists(HOURS, max_size=2, unique=True), min_size=len(DAYS), max_size=len(DAYS)),
     late=st.dictionaries(

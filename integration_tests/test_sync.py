@@ -416,16 +416,16 @@ def test_it_writes_the_same_whatever_the_number_of_workers(sandbox: Sandbox, wor
 
 def test_it_says_how_far_it_is(sandbox: Sandbox) -> None:
     """A dozen lines, however many tickers; and to the platform, how many records to expect."""
-    tickers = many(300)
+    tickers = many(60)
     settings = config(sandbox, "tiingo", ", ".join(tickers), start_date="2026-11-19", end_date="2026-11-19")
     output = read(settings, now=at(sandbox, FRIDAY_EVENING))
     said = output.log("INFO")
-    assert "stock_prices: reading 300 tickers in 300 queries." in said
-    assert "stock_prices: 300 of 300 tickers read; 300 records in 300 requests." in said
+    assert "stock_prices: reading 60 tickers in 60 queries." in said
+    assert "stock_prices: 60 of 60 tickers read; 60 records in 60 requests." in said
     assert len(re.findall("tickers read", said)) <= 13
     assert len(said.splitlines()) < 50
     estimates = [trace["estimate"] for trace in output.of_type("TRACE") if trace["type"] == "ESTIMATE"]
-    assert [(each["name"], each["row_estimate"]) for each in estimates] == [("stock_prices", 300)]
+    assert [(each["name"], each["row_estimate"]) for each in estimates] == [("stock_prices", 60)]
     of_records = sum(len(line) for line in output.text.splitlines() if '"type":"RECORD"' in line)
     assert estimates[0]["byte_estimate"] == pytest.approx(of_records, rel=0.5)
 

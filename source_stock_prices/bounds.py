@@ -81,7 +81,7 @@ class Deadline:
 
     def _cut_what_is_late(self) -> None:
         pause = threading.Event()
-        while not pause.wait(MAX_SECONDS / 100):
+        while not pause.wait(min(MAX_SECONDS / 100, 1)):
             now = time.monotonic()
             with self._lock:
                 for thread, (connection, last_socket, until) in self._in_use.items():
