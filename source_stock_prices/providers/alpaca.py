@@ -13,9 +13,8 @@ RULES = (
     # {"message":"forbidden."} · without keys a page of HTML with 401
     Rule(403, "forbidden.", Kind.BAD_CREDENTIALS, fix=PAIR),
     Rule(401, "", Kind.BAD_CREDENTIALS, fix=PAIR),
-    # {"code":42210000,"message":"subscription does not permit querying recent SIP data"}, with 403, for a window that
-    # ends in the last 15 minutes. Only its last day is refused: the same plan serves the days before.
-    # Earlier, with 422: ... does not permit querying data from the past 15 minutes · end is too late for subscription
+    # {"code":42210000,"message":"subscription does not permit querying recent SIP data"}, with 403: the last day alone
+    # is refused. Earlier, with 422: ... querying data from the past 15 minutes · end is too late for subscription
     Rule(None, "recent SIP", Kind.NOT_YET, fix=LATEST),
     Rule(None, "past 15 minutes", Kind.NOT_YET, fix=LATEST),
     Rule(None, "end is too late", Kind.NOT_YET, fix=LATEST),
@@ -26,13 +25,9 @@ RULES = (
     # {"message":"account is suspended"}, believed
     SUSPENDED,
     # {"message": "too many requests."}, without a header that says when, though the reference has X-RateLimit-Reset.
-    # Measured: a bucket that refills at 3.2 requests a second. In 15 seconds there is room for all workers, and the
-    # waits of one request together outlast a minute, should the limit be one of minutes after all.
+    # Measured: 3.2 requests a second. 15 seconds make room for all workers; the waits of a request outlast a minute.
     Rule(429, "", Kind.THROTTLED, wait=15),
 )
-
-ROWS = 10_000
-"""Bars of a page, the most that it can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +41,7 @@ class Alpaca(Provider):
     adjustment_words = {SPLITS: "split"}
     free_requests_per_minute = 200
     tickers_per_request = 100
-    bars_per_page = ROWS
+    bars_per_page = 10_000  # the most that it can have
     key_in_headers = {"APCA-API-KEY-ID": "{api_key}", "APCA-API-SECRET-KEY": "{api_secret}"}
     rules = RULES
     error_keys = ("message",)
@@ -59,12 +54,11 @@ class Alpaca(Provider):
             "symbols": "{tickers}",
             "timeframe": "1Day",
             "start": "{start}",
-            # The last day's bar is timed 04:00 or 05:00 UTC. Just a date can mean the end of that day, which the free
-            # plan refuses until 15 minutes after it.
+            # Bars are timed 04:00 or 05:00 UTC. A date alone can mean its end, which a free plan refuses while recent.
             "end": "{end}T05:00:00Z",
             "adjustment": "{adjustment}",
             "feed": "{feed}",
-            "limit": str(ROWS),
+            "limit": str(bars_per_page),
         },
     )
     # Its list of assets is on another host, and lacks tickers that have bars. So a ticker that never had a bar is
@@ -96,11 +90,9 @@ class Alpaca(Provider):
         for ticker, rows in answer.json["bars"].items():
             if ticker not in query.tickers:
                 raise KeyError(ticker)
-            for row in rows:
-                yield ticker, row
+            yield from ((ticker, row) for row in rows)
 
     def next_request(self, answer: Answer) -> Request | None:
-        # Rows are in order of ticker, then day: a page may hold only the first ticker.
         token = answer.json["next_page_token"]
         return self.again(answer, page_token=token) if token else None
 
