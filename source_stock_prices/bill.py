@@ -72,7 +72,7 @@ def _priced(count: int, config: Config) -> str:
     if provider.free_requests_per_minute:
         pace = provider.free_requests_per_minute
         return f"{price} ({_time(count / pace)} at a free plan's {pace:,} a minute)"
-    if provider.free_requests_per_hour:
+    if provider.free_requests_per_hour and count > provider.free_requests_per_hour:  # no more are sent at once
         pace = provider.free_requests_per_hour
         return f"{price} ({_time(count / pace * 60)} at a free plan's {pace:,} an hour)"
     return price

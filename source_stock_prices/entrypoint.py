@@ -162,8 +162,8 @@ KEPT_BACK = (
 class PlainLog(logging.Filter):
     """Keeps back what would only repeat, or mislead: the final error is written as a message of its own.
 
-    No traceback of what the user can correct or wait for, no count of records by the CDK, which counts envelopes, and
-    no second line about a wait, and no state as a line of the log.
+    No traceback of what the user can correct or wait for, no count of records by the CDK, which counts envelopes, no
+    second line about a wait, and no state.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -39,7 +39,7 @@ def config(provider: str, tickers: int, requests_per_minute: int | None = None) 
             config("tiingo", 3),
             Cost("stock_prices", 3000, 3),
             "stock_prices: a first sync of 3 tickers costs 3,000 calls (60 hours at a free plan's 50 an hour), a daily"
-            " one 3 calls (4 minutes at a free plan's 50 an hour).",
+            " one 3 calls.",
         ),
         (
             config("eodhd", 3, 1),
