@@ -414,6 +414,14 @@ def test_it_asks_for_all_events_where_a_setting_or_the_start_changed(
     assert events({"AAPL": entry}, bound=bound) == [("AAPL", first, END + plan.ANNOUNCED)]
 
 
+def test_it_asks_for_events_by_name_where_no_session_has_come_since_the_start() -> None:
+    """No request by date would be fewer than any, and nobody would be asked for."""
+    sunday = END + 2 * DAY
+    facts = BY_DATE._replace(blank=BLANK._replace(today=sunday), start=sunday, bars_per_request=None)
+    queries = plan.event_queries(("AAPL", "MSFT", "KO"), {}, end=None, lookback=DAY, facts=facts)
+    assert sorted(ticker for ticker, _, _ in windows(queries)) == ["AAPL", "KO", "MSFT"]
+
+
 def test_it_asks_for_the_events_of_the_whole_market_in_parts_without_a_gap() -> None:
     """A decade of every dividend does not fit into the memory of a small container."""
     queries = plan.event_queries(
